@@ -1,0 +1,45 @@
+package clone
+
+import (
+	"fmt"
+	"strings"
+
+	"runner/pkg/clone/internal/recipient"
+)
+
+// checkExternal: a local clone would have to write such a file over itself (1086).
+func checkExternal(s subject) Finding {
+	f := s.facts
+	if why, bad := f.Unknown[FactSpaces]; bad {
+		return unknown("whether tables lie outside the data directory", why, "GRANT PROCESS ON *.* TO "+quoteAccount(f.Account.User)+";")
+	}
+	if len(f.External) == 0 {
+		return okay("no table lies outside the data directory", "%d tablespaces were looked at.", len(f.Spaces))
+	}
+	if s.target.streams() {
+		return found(SeverityInfo, "tables lie outside the data directory",
+			fmt.Sprintf("The copy has the files of these %d tablespaces below its own directory, in %s, where a server finds them that starts on it.", len(f.External), recipient.ExternalFolder), "")
+	}
+	names := []string{}
+	for _, t := range f.External {
+		names = append(names, t.Name+" at "+t.Path)
+	}
+	return found(SeverityError, "tables lie outside the data directory",
+		fmt.Sprintf("A local clone copies such a file to the very path where it is, and fails. These are not below %s: %s.", f.Source.DataDir, most(names)),
+		moveInside(f.External[0]))
+}
+
+// moveInside is how the table of one file, or what lies in a general tablespace, gets back into the data directory.
+// ALTER TABLE alone keeps a table's DATA DIRECTORY; passing through a general tablespace drops it.
+func moveInside(t Tablespace) string {
+	schema, table, single := strings.Cut(t.Name, "/")
+	if !single {
+		return fmt.Sprintf("ALTER TABLE … TABLESPACE = innodb_file_per_table; for every table in it, then: DROP TABLESPACE %s;", quoteName(t.Name))
+	}
+	table, _, partitioned := strings.Cut(table, "#")
+	name := quoteName(schema) + "." + quoteName(table)
+	if partitioned {
+		return fmt.Sprintf("SHOW CREATE TABLE %s; -- then ALTER TABLE … REORGANIZE PARTITION …, without DATA DIRECTORY", name)
+	}
+	return fmt.Sprintf("CREATE TABLESPACE runner_move ADD DATAFILE 'runner_move.ibd'; ALTER TABLE %[1]s TABLESPACE = runner_move; ALTER TABLE %[1]s TABLESPACE = innodb_file_per_table; DROP TABLESPACE runner_move;", name)
+}

@@ -1,0 +1,175 @@
+package clone
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// The modes of TLS, as the mysql client's --ssl-mode names them.
+const (
+	TLSDisabled       = "disabled"        // never
+	TLSPreferred      = "preferred"       // when the server offers it; nobody's identity is checked. Over a socket: never
+	TLSRequired       = "required"        // always; nobody's identity is checked
+	TLSVerifyCA       = "verify-ca"       // and the server's certificate comes from a CA that is trusted
+	TLSVerifyIdentity = "verify-identity" // and it names the host that was connected to
+)
+
+// Config says how a server is reached. Of what is said twice, the fields win over DefaultsFile.
+// A path that begins with "~/" is in the home folder of whoever runs the program.
+type Config struct {
+	Name         string // for messages: "source.mysql.orders"; "": "the server"
+	Host         string // "": 127.0.0.1
+	Port         int    // 0: 3306
+	Socket       string // wins over Host and Port; "": TCP
+	User         string // "": the name of the operating system's user, as the mysql client does
+	Password     string // "": PasswordFile, then DefaultsFile
+	PasswordFile string // one line; the line's end is not part of the password
+	DefaultsFile string // an option file; its group [client] is read, "" : none
+	TLSMode      string // one of the constants above; "": preferred
+	CAFile       string // PEM; "": the system's trust store
+	CertFile     string // PEM, the client's own certificate; needs KeyFile
+	KeyFile      string // PEM
+}
+
+// defaultPort is MySQL's own: "port" in "Server System Variables".
+const defaultPort = 3306
+
+// String leaves the password out.
+func (c Config) String() string { return c.describe() + " at " + c.address() }
+
+// GoString leaves the password out.
+func (c Config) GoString() string { return "clone.Config{" + c.String() + "}" }
+
+// LogValue leaves the password out.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalJSON leaves the password out: a Config is not for storing.
+func (c Config) MarshalJSON() ([]byte, error) { return []byte(strconv.Quote(c.String())), nil }
+
+func (c Config) describe() string {
+	if c.Name == "" {
+		return "the server"
+	}
+	return c.Name
+}
+
+func (c Config) address() string {
+	if c.Socket != "" {
+		return c.Socket
+	}
+	return net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
+}
+
+// resolve fills in what the option file, the password file and the defaults say.
+func (c Config) resolve() (Config, error) {
+	// The explicit place decides alone: a socket out of the option file must not beat the host in the plan.
+	placed := c.Host != "" || c.Socket != "" || c.Port != 0
+	if c.DefaultsFile != "" {
+		options, err := readOptionFile(expandHome(c.DefaultsFile))
+		if err != nil {
+			return c, fmt.Errorf("read defaults file: %w", err)
+		}
+		if c, err = c.mergeOptions(options, placed); err != nil {
+			return c, fmt.Errorf("read defaults file %s: %w", c.DefaultsFile, err)
+		}
+	}
+	c.CAFile, c.CertFile, c.KeyFile = expandHome(c.CAFile), expandHome(c.CertFile), expandHome(c.KeyFile)
+	c.Socket = expandHome(c.Socket)
+	if c.Socket == "" && c.Host == "" {
+		c.Host = "127.0.0.1"
+	}
+	if c.Port == 0 {
+		c.Port = defaultPort
+	}
+	if c.Port < 0 || c.Port > 65535 {
+		return c, fmt.Errorf("port %d is not between 1 and 65535", c.Port)
+	}
+	if c.User == "" {
+		who, err := user.Current()
+		if err != nil {
+			return c, fmt.Errorf("find the name of the current user: %w", err)
+		}
+		c.User = who.Username
+	}
+	return c, nil
+}
+
+// readPassword reads the password file, if there is one and no password was given.
+func (c Config) readPassword() (Config, error) {
+	if c.PasswordFile == "" || c.Password != "" {
+		return c, nil
+	}
+	path := expandHome(c.PasswordFile)
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return c, fmt.Errorf("read password file: %s does not exist: %w", path, fs.ErrNotExist)
+	case err != nil:
+		return c, fmt.Errorf("read password file: %w", err)
+	}
+	line := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if line == "" {
+		return c, fmt.Errorf("read password file: %s is empty", path)
+	}
+	if strings.ContainsAny(line, "\r\n\x00") {
+		// Naming the file and not the text: the text is the secret.
+		return c, fmt.Errorf("read password file: %s holds more than one line", path)
+	}
+	c.Password = line
+	return c, nil
+}
+
+// mergeOptions takes over from the option file what the fields leave open.
+func (c Config) mergeOptions(o map[string]string, placed bool) (Config, error) {
+	if !placed {
+		c.Host, c.Socket = o["host"], o["socket"]
+		if c.Host != "" && c.Host != "localhost" {
+			c.Socket = ""
+		}
+		if port := o["port"]; port != "" {
+			n, err := strconv.Atoi(port)
+			if err != nil {
+				return c, fmt.Errorf("port %q is not a number", port)
+			}
+			c.Port = n
+		}
+	}
+	for field, option := range map[*string]string{
+		&c.User: "user", &c.TLSMode: "ssl-mode", &c.CAFile: "ssl-ca", &c.CertFile: "ssl-cert", &c.KeyFile: "ssl-key",
+	} {
+		if *field == "" {
+			*field = o[option]
+		}
+	}
+	if c.Password == "" && c.PasswordFile == "" {
+		c.Password = o["password"]
+	}
+	// The option file writes VERIFY_CA where a plan writes verify-ca.
+	c.TLSMode = strings.ReplaceAll(strings.ToLower(c.TLSMode), "_", "-")
+	for _, option := range []string{"ssl-capath", "ssl-crl", "ssl-crlpath"} {
+		if _, there := o[option]; there {
+			return c, fmt.Errorf("%s cannot be honoured: give one file of certificates as ssl-ca", option)
+		}
+	}
+	return c, nil
+}
+
+func expandHome(path string) string {
+	rest, ok := strings.CutPrefix(path, "~/")
+	if !ok {
+		return path
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return path
+	}
+	return filepath.Join(home, rest)
+}

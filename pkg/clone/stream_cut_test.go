@@ -1,0 +1,181 @@
+package clone_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"runner/pkg/clone"
+	"runner/pkg/mysqld/mysqldtest"
+)
+
+// through connects by TCP, by way of a proxy that can cut.
+func through(t *testing.T, my *mysqldtest.Server) (*clone.Server, *proxy) {
+	t.Helper()
+	my.Exec(t, "CREATE USER IF NOT EXISTS backup@'%' IDENTIFIED BY 'secret'", "GRANT BACKUP_ADMIN, PROCESS, SHOW VIEW ON *.* TO backup@'%'",
+		"GRANT SELECT ON performance_schema.* TO backup@'%'")
+	p := newProxy(t, my.Port())
+	return open(t, clone.Config{Host: "127.0.0.1", Port: p.port(), User: "backup", Password: "secret"}), p
+}
+
+// cutter cuts all connections, once in each stage, after some blocks of it have come.
+type cutter struct {
+	mu     sync.Mutex
+	proxy  *proxy
+	after  map[string]int // stage → blocks until then
+	cuts   map[string]int
+	stages map[string]int
+}
+
+func (c *cutter) progress(p clone.Progress) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stages[p.Stage]++
+	if n, wanted := c.after[p.Stage]; wanted && c.stages[p.Stage] >= n && c.cuts[p.Stage] == 0 {
+		c.cuts[p.Stage]++
+		c.proxy.cut()
+	}
+}
+
+func TestAStreamWhoseConnectionsAreCutGoesOnAndIsOfOneInstant(t *testing.T) {
+	t.Parallel()
+	my := mysqldtest.Start(t, mysqldtest.WithTCP())
+	startLoad(t, my, 40)
+	all := []int{3}
+	if rounds(t) > 1 {
+		all = []int{1, 3}
+	}
+	for round := range rounds(t) {
+		for _, threads := range all {
+			server, p := through(t, my)
+			c := &cutter{
+				proxy: p, cuts: map[string]int{}, stages: map[string]int{},
+				after: map[string]int{"FILE COPY": 1 + rand.IntN(60), "PAGE COPY": 1 + rand.IntN(50), "REDO COPY": 1 + rand.IntN(2)},
+			}
+			sink := newFolder(t)
+			h := hooks(t)
+			h.Progress = c.progress
+			result, err := server.CloneStream(t.Context(), clone.StreamOptions{
+				Threads: threads, NetworkBandwidth: 16 << 20, Interval: time.Nanosecond, CheckPages: true,
+			}, sink, h)
+			if err != nil {
+				t.Fatalf("round %d, %d connections: %v (cut %v of %v)", round, threads, err, c.cuts, c.stages)
+			}
+			if len(c.cuts) != 3 || result.Stream.Resumed < 3 {
+				t.Errorf("cut in %v, resumed %d times", c.cuts, result.Stream.Resumed)
+			}
+			verify(t, sink.boot(t))
+		}
+	}
+}
+
+// dropping leaves out what is sent of pages that were changed while files were copied.
+type dropping struct {
+	folder
+	mu      sync.Mutex
+	stage   string
+	dropped int
+}
+
+func (d *dropping) progress(p clone.Progress) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stage = p.Stage
+}
+
+func (d *dropping) WriteAt(p string, data []byte, off int64) error {
+	d.mu.Lock()
+	drop := d.stage == "PAGE COPY" && strings.HasPrefix(p, "bank/") && len(data) <= 16<<10
+	if drop {
+		d.dropped++
+	}
+	d.mu.Unlock()
+	if drop {
+		return nil
+	}
+	return d.folder.WriteAt(p, data, off)
+}
+
+// Without the pages the copy must not pass: else the tests above would prove nothing.
+func TestACopyWithoutTheChangedPagesDoesNotPass(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(negative) != "" {
+		withoutPages(t)
+		return
+	}
+	out, err := rerun(t, "TestACopyWithoutTheChangedPagesDoesNotPass", negative)
+	if err == nil {
+		t.Errorf("it passed: %s", out)
+	}
+	if !strings.Contains(string(out), "pages were left out") {
+		t.Errorf("the pages were not left out: %s", out)
+	}
+}
+
+const negative = "RUNNER_TEST_WITHOUT_PAGES"
+
+func withoutPages(t *testing.T) {
+	my := mysqldtest.Start(t)
+	startLoad(t, my, 40)
+	sink := &dropping{folder: newFolder(t)}
+	h := hooks(t)
+	h.Progress = sink.progress
+	if _, err := connect(t, my).CloneStream(t.Context(), clone.StreamOptions{NetworkBandwidth: 16 << 20, Interval: time.Nanosecond}, sink, h); err != nil {
+		t.Fatal(err)
+	}
+	if sink.dropped == 0 {
+		t.Fatal("no page was changed")
+	}
+	t.Logf("%d pages were left out", sink.dropped)
+	verify(t, sink.boot(t))
+}
+
+func TestACancelledStreamLeavesTheServerReadyForTheNextClone(t *testing.T) {
+	my := mysqldtest.Start(t)
+	fill(t, my)
+	for _, threads := range []int{1, 4} {
+		ctx, cancel := context.WithCancel(t.Context())
+		h := hooks(t)
+		h.Progress = func(clone.Progress) { cancel() }
+		_, err := connect(t, my).CloneStream(ctx, clone.StreamOptions{Threads: threads, NetworkBandwidth: 1 << 20, Interval: time.Nanosecond}, newFolder(t), h)
+		cancel()
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("error is %v", err)
+		}
+		if _, err := connect(t, my).CloneStream(t.Context(), clone.StreamOptions{Threads: threads}, newFolder(t), hooks(t)); err != nil {
+			t.Errorf("the next clone: %v", err)
+		}
+	}
+}
+
+// brokenSink is a sink that fails after some writes.
+type brokenSink struct {
+	folder
+	left int
+}
+
+var errDisk = errors.New("the disk is full")
+
+func (b *brokenSink) WriteAt(p string, data []byte, off int64) error {
+	if b.left--; b.left < 0 {
+		return errDisk
+	}
+	return b.folder.WriteAt(p, data, off)
+}
+
+func TestAFailingSinkEndsTheStreamWithItsError(t *testing.T) {
+	my := mysqldtest.Start(t)
+	fill(t, my)
+	_, err := connect(t, my).CloneStream(t.Context(), clone.StreamOptions{}, &brokenSink{newFolder(t), 5}, hooks(t))
+	if !errors.Is(err, errDisk) {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := connect(t, my).CloneStream(t.Context(), clone.StreamOptions{}, newFolder(t), hooks(t)); err != nil {
+		t.Errorf("the next clone: %v", err)
+	}
+}

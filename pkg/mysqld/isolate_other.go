@@ -1,0 +1,7 @@
+//go:build !linux
+
+package mysqld
+
+import "syscall"
+
+func setParentDeathSignal(*syscall.SysProcAttr) {}

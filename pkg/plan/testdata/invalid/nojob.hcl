@@ -1,0 +1,5 @@
+# ERROR NOWHERE: No job
+source "mysql" "s" {
+  socket = "/s"
+  user   = "u"
+}

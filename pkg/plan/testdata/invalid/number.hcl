@@ -1,0 +1,3 @@
+locals {
+  a = 1e999999999 # ERROR: Too complex
+}
