@@ -220,7 +220,7 @@ func TestEverythingArrivesInThePlan(t *testing.T) {
 	base, _ := p.Job("job.base")
 	wantClone := Clone{
 		Mode: "local", Directory: "/var/tmp/clone", MountedAt: "/mnt/clone", Bandwidth: 100 << 20,
-		DDL: "block", DDLTimeout: 5 * time.Minute, Keep: true,
+		NetworkCompression: "none", DDL: "block", DDLTimeout: 5 * time.Minute, Keep: true,
 	}
 	if diff := cmp.Diff(wantClone, base.Clone); diff != "" {
 		t.Error(diff)
@@ -264,7 +264,7 @@ func TestDefaultsOfABareJob(t *testing.T) {
 	j := p.Jobs[0]
 	want := Job{
 		Address: "job.j", Name: "j", Source: p.Sources[0], Repository: p.Repositories[0], Range: j.Range,
-		Check: Check{LostTables: "error", MinFree: Amount{Percent: 5}, Plugin: "require"}, Clone: Clone{Mode: "auto", Directory: "/d"},
+		Check: Check{LostTables: "error", MinFree: Amount{Percent: 5}, Plugin: "require"}, Clone: Clone{Mode: "auto", Directory: "/d", NetworkCompression: "none"},
 		Compress: Compress{Format: "zstd", Level: 1}, Checksum: Checksum{Algorithm: "sha256", Pages: "error"},
 	}
 	if diff := cmp.Diff(want, *j, cmp.AllowUnexported(Secret{})); diff != "" {

@@ -70,11 +70,13 @@ type normalClone struct {
 	MountedAt        string `json:"mounted_at,omitempty"`
 	Bandwidth        int64  `json:"bandwidth,omitempty"`
 	NetworkBandwidth int64  `json:"network_bandwidth,omitempty"`
-	Threads          int    `json:"threads,omitempty"`
-	DDL              string `json:"ddl,omitempty"`
-	DDLTimeout       string `json:"ddl_timeout,omitempty"`
-	Recipient        string `json:"recipient,omitempty"`
-	Keep             bool   `json:"keep,omitempty"`
+	// NetworkCompression is left out where it is none, as it was before there was a choice.
+	NetworkCompression string `json:"network_compression,omitempty"`
+	Threads            int    `json:"threads,omitempty"`
+	DDL                string `json:"ddl,omitempty"`
+	DDLTimeout         string `json:"ddl_timeout,omitempty"`
+	Recipient          string `json:"recipient,omitempty"`
+	Keep               bool   `json:"keep,omitempty"`
 }
 
 type normalCompress struct {
@@ -154,6 +156,9 @@ func normalOfJob(j *Job) normalJob {
 		Compress: normalCompress(j.Compress),
 		Checksum: normalChecksum(j.Checksum),
 		Metadata: normalMetadata(j.Metadata),
+	}
+	if j.Clone.NetworkCompression != networkUncompressed {
+		out.Clone.NetworkCompression = j.Clone.NetworkCompression
 	}
 	if j.Timeout != 0 {
 		out.Timeout = j.Timeout.String()

@@ -97,16 +97,17 @@ func (a Amount) Of(total int64) int64 { return a.Bytes + int64(float64(total)*a.
 
 // Clone says how the data directory is copied.
 type Clone struct {
-	Mode             string        // auto, local, remote or stream
-	Directory        string        // absolute parent of the staging directory, as mysqld sees it
-	MountedAt        string        // the same directory as the runner sees it; "" is the same path
-	Bandwidth        int64         // bytes a second of data read; 0: unlimited
-	NetworkBandwidth int64         // bytes a second; 0: unlimited
-	Threads          int           // 0: the server's choice
-	DDL              string        // allow or block; "": leave the server's setting
-	DDLTimeout       time.Duration // 0: leave the server's setting
-	Recipient        *Source       // of mode remote, else nil
-	Keep             bool          // keep the staging directory afterwards
+	Mode               string        // auto, local, remote or stream
+	Directory          string        // absolute parent of the staging directory, as mysqld sees it
+	MountedAt          string        // the same directory as the runner sees it; "" is the same path
+	Bandwidth          int64         // bytes a second of data read; 0: unlimited
+	NetworkBandwidth   int64         // bytes a second; 0: unlimited
+	NetworkCompression string        // of what is sent in mode stream: none or zstd
+	Threads            int           // 0: the server's choice
+	DDL                string        // allow or block; "": leave the server's setting
+	DDLTimeout         time.Duration // 0: leave the server's setting
+	Recipient          *Source       // of mode remote, else nil
+	Keep               bool          // keep the staging directory afterwards
 }
 
 // Compress says how the archive is compressed.

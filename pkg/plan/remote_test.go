@@ -13,7 +13,7 @@ func TestModeRemoteArrivesWithItsRecipientAndOtherModesWithoutIt(t *testing.T) {
 		t.Fatal(render(t, files, list))
 	}
 	remote, _ := p.Job("job.remote")
-	want := Clone{Mode: "remote", Directory: "/var/tmp/clone", NetworkBandwidth: 50 << 20, Recipient: remote.Clone.Recipient}
+	want := Clone{Mode: "remote", Directory: "/var/tmp/clone", NetworkBandwidth: 50 << 20, NetworkCompression: "none", Recipient: remote.Clone.Recipient}
 	if diff := cmp.Diff(want, remote.Clone, cmpopts.IgnoreUnexported(Secret{})); diff != "" {
 		t.Error(diff)
 	}
@@ -21,7 +21,15 @@ func TestModeRemoteArrivesWithItsRecipientAndOtherModesWithoutIt(t *testing.T) {
 		t.Errorf("the recipient is %+v", r)
 	}
 	local, _ := p.Job("job.local")
-	if diff := cmp.Diff(Clone{Mode: "local", Directory: "/var/tmp/clone"}, local.Clone); diff != "" {
+	if diff := cmp.Diff(Clone{Mode: "local", Directory: "/var/tmp/clone", NetworkCompression: "none"}, local.Clone); diff != "" {
+		t.Error(diff)
+	}
+	auto, _ := p.Job("job.auto")
+	if diff := cmp.Diff(Clone{Mode: "auto", Directory: "/d", NetworkCompression: "zstd", Recipient: remote.Clone.Recipient}, auto.Clone, cmpopts.IgnoreUnexported(Secret{})); diff != "" {
+		t.Error(diff)
+	}
+	stream, _ := p.Job("job.stream")
+	if diff := cmp.Diff(Clone{Mode: "stream", NetworkBandwidth: 50 << 20, NetworkCompression: "zstd"}, stream.Clone); diff != "" {
 		t.Error(diff)
 	}
 	only, err := p.Select([]string{"job.remote"})

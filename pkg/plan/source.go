@@ -114,7 +114,8 @@ func (l *loader) clone(s *settings) Clone {
 	out := Clone{
 		Mode: get[string](s, "mode"), Directory: get[string](s, "directory"), MountedAt: get[string](s, "mounted_at"),
 		Bandwidth: get[int64](s, "bandwidth"), NetworkBandwidth: get[int64](s, "network_bandwidth"),
-		Threads: get[int](s, "threads"), DDL: get[string](s, "ddl"), DDLTimeout: duration(s, "ddl_timeout"),
+		NetworkCompression: get[string](s, "network_compression"),
+		Threads:            get[int](s, "threads"), DDL: get[string](s, "ddl"), DDLTimeout: duration(s, "ddl_timeout"),
 		Recipient: get[*Source](s, "recipient"), Keep: get[bool](s, "keep"),
 	}
 	if !s.given("directory") && (out.Mode == "local" || out.Mode == "remote") {

@@ -54,15 +54,16 @@ func cloneBlock() Block {
 	return Block{
 		Name: "clone", Doc: "How the data directory is copied.",
 		Attributes: []Attribute{
-			{Name: "mode", Type: Enum, Values: []string{"auto", "local", "remote", "stream"}, Default: "auto", Doc: "`local` lets the server copy to a directory of its own host; `remote` has another server, `recipient`, pull the copy to a directory of its host; `stream` pulls the copy over the clone protocol right into the archive; `auto` picks `local` or `stream` by facts and says why."},
+			{Name: "mode", Type: Enum, Values: []string{"auto", "local", "remote", "stream"}, Default: "auto", Doc: "`local` lets the server copy to a directory of its own host; `remote` has another server, `recipient`, pull the copy to a directory of its host; `stream` pulls the copy over the clone protocol right into the archive; `auto` picks by facts, and says why: `local` where the server is on this host, else `remote` where there is a recipient, else `stream`."},
 			{Name: "directory", Type: ServerPath, Doc: "Parent of the staging directory, as mysqld sees it. Required with the modes `local` and `remote`, where mysqld is the recipient; without it `auto` streams."},
 			{Name: "mounted_at", Type: ServerPath, Doc: "The same directory as the runner sees it, where that differs."},
-			{Name: "bandwidth", Type: Rate, Default: "0", Min: mebibyte, Max: maxBandwidth, ZeroAllowed: true, Doc: "Most data that the server's threads read a second, at least 1M, modes `local` and `remote`; 0 is no limit."},
+			{Name: "bandwidth", Type: Rate, Default: "0", Min: mebibyte, Max: maxBandwidth, ZeroAllowed: true, Doc: "Most data that is read a second, at least 1M, modes `local` and `remote`, and `auto` whatever it becomes; 0 is no limit."},
 			{Name: "network_bandwidth", Type: Rate, Default: "0", Min: mebibyte, Max: maxBandwidth, ZeroAllowed: true, Doc: "Most data sent a second, at least 1M, modes `remote` and `stream`, there while files are copied; 0 is no limit."},
+			{Name: "network_compression", Type: Enum, Values: []string{"none", "zstd"}, Default: "none", Doc: "How the server compresses what it sends, mode `stream`. It costs the server CPU: for slow links."},
 			{Name: "threads", Type: Number, Default: "0", Max: maxCloneThreads, Doc: "Most threads, or connections, that CLONE may use; 0 is the server's choice, or 4 connections."},
 			{Name: "ddl", Type: Enum, Values: []string{"allow", "block"}, Doc: "Whether DDL may run on the server during the clone; without it the server's own setting holds."},
 			{Name: "ddl_timeout", Type: Duration, Min: int64(time.Second), Max: maxDDLTimeout, Doc: "How long the clone waits for DDL that is running; without it the server's own setting holds. Whole seconds."},
-			{Name: "recipient", Type: SourceRef, Doc: "The server that pulls and writes the copy, `source.mysql.NAME`. Required with mode `remote`, and only there."},
+			{Name: "recipient", Type: SourceRef, Doc: "The server that pulls and writes the copy, `source.mysql.NAME`. Required with mode `remote`; `auto` may use it."},
 			{Name: "keep", Type: Bool, Default: "false", Doc: "Keep the staging directory after the archive is safe."},
 		},
 	}

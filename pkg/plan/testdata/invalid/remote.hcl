@@ -99,7 +99,7 @@ job "auto" {
 
   clone {
     directory         = "/staging"
-    recipient         = source.mysql.spare # ERROR: Conflicting attributes
+    recipient         = source.mysql.again # ERROR: Conflicting attributes
     network_bandwidth = "512K"             # ERROR: Invalid value
   }
 }

@@ -30,5 +30,16 @@ job "local" {
     mode              = "local"
     directory         = "/var/tmp"
     network_bandwidth = "10M" # ERROR: Conflicting attributes
+    network_compression = "zstd" # ERROR: Conflicting attributes
+  }
+}
+
+job "unknown" {
+  source     = source.mysql.s
+  repository = repository.local.r
+
+  clone {
+    mode                = "stream"
+    network_compression = "lz4" # ERROR: Invalid value
   }
 }

@@ -37,3 +37,22 @@ job "local" {
     mode = "local"
   }
 }
+
+# A stream takes what is limited, and what is compressed, on the way.
+job "stream" {
+  clone {
+    mode                = "stream"
+    network_compression = "zstd"
+  }
+}
+
+# Which it is going to be is not known: all that any of them takes is kept.
+job "auto" {
+  clone {
+    mode                = "auto"
+    directory           = "/d"
+    recipient           = source.mysql.spare
+    network_bandwidth   = 0
+    network_compression = "zstd"
+  }
+}
