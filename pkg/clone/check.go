@@ -62,6 +62,7 @@ func checks() []check {
 		{CodeReadOnly, checkReadOnly, everyMode},
 		{CodePacket, checkPacket, streaming},
 		{CodeArchiveTables, checkArchiveTables, streaming},
+		{CodeWireCompression, checkWireCompression, streaming},
 	}
 }
 

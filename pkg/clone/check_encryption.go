@@ -30,12 +30,14 @@ func checkEncryption(s subject) Finding {
 		"SELECT * FROM performance_schema.keyring_component_status; -- says where the keyring's file is")
 }
 
+const hintEncrypt = "add encrypt { recipients = [\"age1…\"] } to the job, or set clone.mode = \"local\""
+
 // streamedKeys: over the protocol the keys of tablespaces come in clear, so they are in the archive.
 func (s subject) streamedKeys(what []string) Finding {
 	if !s.target.Encrypted {
 		return found(SeverityError, "the archive must be encrypted",
 			fmt.Sprintf("Over the clone protocol the keys of encrypted tablespaces come in clear, and would be in an archive that anybody can read. Encrypted: %s.", most(what)),
-			"add encrypt { recipients = [\"age1…\"] } to the job, or set clone.mode = \"local\"")
+			hintEncrypt)
 	}
 	return found(SeverityWarning, "the copy has its own keyring",
 		fmt.Sprintf("The keys of what is encrypted are sealed with a key made for this copy, which is in it: %s, for component_keyring_file. Whoever can decrypt the archive can read them. Encrypted: %s.", recipient.KeyringStore, most(what)),

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/go-sql-driver/mysql"
+
+	"runner/pkg/clone/internal/recipient"
 )
 
 // Class says what a failure means for whoever has to decide what happens next.
@@ -56,7 +58,10 @@ func (e *Error) Hint() string {
 	if k, ok := known(e.Number); ok {
 		return k.hint
 	}
-	if e.Class == Uncertain {
+	switch {
+	case errors.Is(e.Err, recipient.ErrEncrypted):
+		return hintEncrypt
+	case e.Class == Uncertain:
 		return hintUncertain
 	}
 	return ""

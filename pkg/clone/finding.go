@@ -59,6 +59,7 @@ const (
 	CodeReadOnly          = "RUN026"
 	CodePacket            = "RUN061"
 	CodeArchiveTables     = "RUN062"
+	CodeWireCompression   = "RUN063"
 )
 
 // Codes of the findings that only a remote clone has, in their order.
@@ -108,6 +109,8 @@ type Target struct {
 	Encrypted  bool          // the archive is encrypted
 
 	NetworkBandwidth int64 // of a remote clone, bytes/s; 0: as the recipient is set
+
+	WireCompressed bool // the server compresses what it sends, with zstd
 }
 
 // observed maps a path at or below Directory to where we see it.

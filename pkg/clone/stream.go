@@ -23,10 +23,12 @@ type StreamOptions struct {
 	// NetworkBandwidth is the most bytes a second that are read while files are copied; 0: no limit. Pages and redo
 	// are read as fast as can be, since holding them up would hold up DDL on the server.
 	NetworkBandwidth int64
+	Compressed       bool          // the server compresses what it sends, with zstd
 	DDL              string        // DDLAllow or ""; DDLBlock lets DDL wait for the clone
 	DDLTimeout       time.Duration // how long the server waits for DDL that is in its way; 0: five minutes, as it does itself
 	InstallPlugin    bool          // install the clone plugin where it is absent, and remove it again afterwards
 	RequireTLS       bool          // whatever the source says: encrypted tablespaces are not sent in clear
+	RefuseEncrypted  bool          // give up where something is encrypted, since its key would be in the copy
 	CheckPages       bool          // verify the checksums of InnoDB pages on the way
 	// Patience is how long a server is asked again that says that another clone is running: it may be one whose
 	// recipient was killed, which it notices after a while.
@@ -206,7 +208,7 @@ func (c *streamClone) options() recipient.Options {
 	o := c.stream
 	return recipient.Options{
 		Dial: c.dial, Threads: o.Threads, BlockDDL: o.DDL == DDLBlock, DDLTimeout: o.DDLTimeout, Bandwidth: o.NetworkBandwidth,
-		Connected: c.connected, Patience: o.Patience, CheckPages: o.CheckPages, At: c.at, Progress: c.progress, Note: c.note,
+		Connected: c.connected, Patience: o.Patience, RefuseEncrypted: o.RefuseEncrypted, CheckPages: o.CheckPages, At: c.at, Progress: c.progress, Note: c.note,
 	}
 }
 
@@ -229,6 +231,9 @@ func (c *streamClone) dial(ctx context.Context) (*wire.Conn, error) {
 	}
 	if config.Socket != "" {
 		w.Network = "unix"
+	}
+	if c.stream.Compressed {
+		w.Compression = "zstd"
 	}
 	conn, err := wire.Dial(ctx, w)
 	if err != nil {
@@ -333,7 +338,9 @@ func streamError(err error) error {
 		return wrap(op, &mysql.MySQLError{Number: server.Number, Message: server.Message})
 	case errors.As(err, &protocol):
 		return &Error{Class: Other, Op: op, Err: err}
-	case connectionLost(err):
+	case errors.Is(err, recipient.ErrEncrypted):
+		return &Error{Class: UserMustFix, Op: op, Err: err}
+	case wire.Lost(err), connectionLost(err):
 		return &Error{Class: Retry, Op: op, Err: err}
 	}
 	return err

@@ -15,18 +15,18 @@ import (
 )
 
 // through connects by TCP, by way of a proxy that can cut.
-func through(t *testing.T, my *mysqldtest.Server) (*clone.Server, *proxy) {
+func through(t *testing.T, my *mysqldtest.Server, tlsMode string) (*clone.Server, *proxy) {
 	t.Helper()
 	my.Exec(t, "CREATE USER IF NOT EXISTS backup@'%' IDENTIFIED BY 'secret'", "GRANT BACKUP_ADMIN, PROCESS, SHOW VIEW ON *.* TO backup@'%'",
 		"GRANT SELECT ON performance_schema.* TO backup@'%'")
 	p := newProxy(t, my.Port())
-	return open(t, clone.Config{Host: "127.0.0.1", Port: p.port(), User: "backup", Password: "secret"}), p
+	return open(t, clone.Config{Host: "127.0.0.1", Port: p.port(), User: "backup", Password: "secret", TLSMode: tlsMode}), p
 }
 
-// cutter cuts all connections, once in each stage, after some blocks of it have come.
+// cutter cuts connections, once in each stage, after some blocks of it have come.
 type cutter struct {
 	mu     sync.Mutex
-	proxy  *proxy
+	cut    func() (done bool)
 	after  map[string]int // stage → blocks until then
 	cuts   map[string]int
 	stages map[string]int
@@ -36,10 +36,31 @@ func (c *cutter) progress(p clone.Progress) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stages[p.Stage]++
-	if n, wanted := c.after[p.Stage]; wanted && c.stages[p.Stage] >= n && c.cuts[p.Stage] == 0 {
+	if n, wanted := c.after[p.Stage]; wanted && c.stages[p.Stage] >= n && c.cuts[p.Stage] == 0 && c.cut() {
 		c.cuts[p.Stage]++
-		c.proxy.cut()
 	}
+}
+
+// cutInEachStage makes a copy of a server under load that is cut in each stage, and wants it to be whole all the same.
+func cutInEachStage(t *testing.T, server *clone.Server, threads int, cut func() bool) {
+	t.Helper()
+	c := &cutter{
+		cut: cut, cuts: map[string]int{}, stages: map[string]int{},
+		after: map[string]int{"FILE COPY": 1 + rand.IntN(60), "PAGE COPY": 1 + rand.IntN(50), "REDO COPY": 1 + rand.IntN(2)},
+	}
+	sink := newFolder(t)
+	h := hooks(t)
+	h.Progress = c.progress
+	result, err := server.CloneStream(t.Context(), clone.StreamOptions{
+		Threads: threads, NetworkBandwidth: 16 << 20, Interval: time.Nanosecond, CheckPages: true,
+	}, sink, h)
+	if err != nil {
+		t.Fatalf("%d connections: %v (cut %v of %v)", threads, err, c.cuts, c.stages)
+	}
+	if len(c.cuts) != 3 || result.Stream.Resumed < 3 {
+		t.Errorf("cut in %v, resumed %d times", c.cuts, result.Stream.Resumed)
+	}
+	verify(t, sink.boot(t))
 }
 
 func TestAStreamWhoseConnectionsAreCutGoesOnAndIsOfOneInstant(t *testing.T) {
@@ -50,27 +71,50 @@ func TestAStreamWhoseConnectionsAreCutGoesOnAndIsOfOneInstant(t *testing.T) {
 	if rounds(t) > 1 {
 		all = []int{1, 3}
 	}
-	for round := range rounds(t) {
+	for range rounds(t) {
 		for _, threads := range all {
-			server, p := through(t, my)
-			c := &cutter{
-				proxy: p, cuts: map[string]int{}, stages: map[string]int{},
-				after: map[string]int{"FILE COPY": 1 + rand.IntN(60), "PAGE COPY": 1 + rand.IntN(50), "REDO COPY": 1 + rand.IntN(2)},
-			}
-			sink := newFolder(t)
-			h := hooks(t)
-			h.Progress = c.progress
-			result, err := server.CloneStream(t.Context(), clone.StreamOptions{
-				Threads: threads, NetworkBandwidth: 16 << 20, Interval: time.Nanosecond, CheckPages: true,
-			}, sink, h)
-			if err != nil {
-				t.Fatalf("round %d, %d connections: %v (cut %v of %v)", round, threads, err, c.cuts, c.stages)
-			}
-			if len(c.cuts) != 3 || result.Stream.Resumed < 3 {
-				t.Errorf("cut in %v, resumed %d times", c.cuts, result.Stream.Resumed)
-			}
-			verify(t, sink.boot(t))
+			server, p := through(t, my, "")
+			cutInEachStage(t, server, threads, func() bool { p.cut(); return true })
 		}
+	}
+}
+
+func TestAStreamGoesOnAfterACutOfOneConnectionAlone(t *testing.T) {
+	t.Parallel()
+	my := mysqldtest.Start(t, mysqldtest.WithTCP())
+	startLoad(t, my, 40)
+	for range rounds(t) {
+		for _, r := range []role{mainConnection, ackConnection, workerConnection} {
+			t.Run(string(r), func(t *testing.T) {
+				server, p := through(t, my, clone.TLSDisabled)
+				cutInEachStage(t, server, 3, func() bool { return p.cutOne(r) })
+			})
+		}
+	}
+}
+
+// A firewall that has forgotten a connection does not tell the server, which then asks for patience.
+func TestAStreamGoesOnWhereTheServerHasNotNoticedTheLoss(t *testing.T) {
+	t.Parallel()
+	my := mysqldtest.Start(t, mysqldtest.WithTCP())
+	my.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB)")
+	for range 40 {
+		my.Exec(t, "INSERT INTO shop.t (b) SELECT CONCAT(RANDOM_BYTES(1024), REPEAT('filling ', 131000))")
+	}
+	server, p := through(t, my, clone.TLSDisabled)
+	sink, h, lost := newFolder(t), hooks(t), false
+	h.Progress = func(clone.Progress) { lost = lost || p.forgetOne(mainConnection) }
+	result, err := server.CloneStream(t.Context(), clone.StreamOptions{Threads: 2, NetworkBandwidth: 16 << 20, Interval: time.Nanosecond}, sink, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !lost || result.Stream.Resumed == 0 {
+		t.Errorf("lost: %v, resumed %d times", lost, result.Stream.Resumed)
+	}
+	copied := sink.boot(t)
+	const sums = "CHECKSUM TABLE shop.t EXTENDED"
+	if want, got := my.Query(t, sums)[0][1], copied.Query(t, sums)[0][1]; want != got {
+		t.Errorf("checksum %s, want %s", got, want)
 	}
 }
 

@@ -2,7 +2,9 @@ package clone_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"runner/pkg/clone"
@@ -54,6 +56,21 @@ func TestEncryptedTablesAreNotStreamedInClear(t *testing.T) {
 	_, err := connect(t, my).CloneStream(t.Context(), clone.StreamOptions{}, newFolder(t), hooks(t))
 	if !clone.IsNumber(err, 3872) || clone.ClassOf(err) != clone.UserMustFix {
 		t.Errorf("error is %v", err)
+	}
+}
+
+func TestWhatWasEncryptedSinceTheCheckEndsAStreamThatMayNotHoldKeys(t *testing.T) {
+	my := mysqldtest.Start(t, mysqldtest.WithKeyring(), mysqldtest.WithTCP())
+	my.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.secret (id INT PRIMARY KEY) ENCRYPTION = 'Y'")
+	server, _ := through(t, my, clone.TLSRequired)
+	sink := newFolder(t)
+	_, err := server.CloneStream(t.Context(), clone.StreamOptions{RefuseEncrypted: true}, sink, hooks(t))
+	var e *clone.Error
+	if !errors.As(err, &e) || e.Class != clone.UserMustFix || !strings.Contains(e.Hint(), "encrypt {") {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := os.Stat(sink.path(clone.KeyringStore)); !os.IsNotExist(err) {
+		t.Errorf("there is a keyring (%v)", err)
 	}
 }
 

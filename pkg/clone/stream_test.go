@@ -1,8 +1,11 @@
 package clone_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"runner/pkg/clone"
 	"runner/pkg/mysqld/mysqldtest"
@@ -32,5 +35,40 @@ func TestAStreamBootsWithEveryKindOfTableAndTheSameRows(t *testing.T) {
 		if _, err := os.Stat(copied.DataDir() + "/mysql"); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestACompressedStreamSendsLessAndIsTheSame(t *testing.T) {
+	t.Parallel()
+	my := mysqldtest.Start(t)
+	fill(t, my)
+	_, plain := streamed(t, my, clone.StreamOptions{})
+	copied, result := streamed(t, my, clone.StreamOptions{Compressed: true})
+	if want, got := checksums(t, my), checksums(t, copied); want != got {
+		t.Errorf("want %s, got %s", want, got)
+	}
+	if result.Stream.Network > plain.Stream.Network/2 {
+		t.Errorf("%d bytes came compressed, %d as they are", result.Stream.Network, plain.Stream.Network)
+	}
+}
+
+// What the check asks for is enough, to clean up as well.
+func TestAStreamTakesNoMoreThanThePrivilegesOfTheCheck(t *testing.T) {
+	my := mysqldtest.Start(t)
+	my.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY) AUTOEXTEND_SIZE = 64M")
+	my.Exec(t, "CREATE USER sparse@localhost", "GRANT BACKUP_ADMIN, PROCESS, SHOW VIEW ON *.* TO sparse@localhost")
+	for _, table := range []string{"clone_status", "clone_progress", "log_status", "threads"} {
+		my.Exec(t, "GRANT SELECT ON performance_schema."+table+" TO sparse@localhost")
+	}
+	server := open(t, clone.Config{Socket: my.Socket(), User: "sparse"})
+	h := hooks(t)
+	h.Note = func(text string) { t.Errorf("note: %s", text) }
+	if _, err := server.CloneStream(t.Context(), clone.StreamOptions{}, newFolder(t), h); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	h.Progress = func(clone.Progress) { cancel() }
+	if _, err := server.CloneStream(ctx, clone.StreamOptions{NetworkBandwidth: 1 << 20, Interval: time.Nanosecond}, newFolder(t), h); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
 	}
 }

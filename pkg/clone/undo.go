@@ -68,9 +68,10 @@ func refuseEffect(e Effect, err error) error {
 const erNoSuchThread = 1094
 
 // endDonation has a server give up a snapshot that it keeps for a recipient which is gone, which it does for
-// clone_donor_timeout_after_network_failure, and waits until it has. The connection of the record may be another's by now.
+// clone_donor_timeout_after_network_failure, and waits until it has. The connection of the record may be another's by now. Anybody may
+// read the attributes of connections of the own account.
 func endDonation(ctx context.Context, s *Server, out outlet, pid int64) error {
-	const ours = "SELECT COUNT(*) FROM performance_schema.threads t JOIN performance_schema.session_connect_attrs a USING (PROCESSLIST_ID) " +
+	const ours = "SELECT COUNT(*) FROM performance_schema.threads t JOIN performance_schema.session_account_connect_attrs a USING (PROCESSLIST_ID) " +
 		"WHERE t.PROCESSLIST_ID = ? AND t.PROCESSLIST_COMMAND = 'clone' AND a.ATTR_NAME = 'program_name' AND a.ATTR_VALUE = '" + programName + "'"
 	for {
 		var there int

@@ -30,6 +30,9 @@ const (
 // ErrNoKey says that a page or a header has no information about a key.
 var ErrNoKey = errors.New("no information about an encryption key")
 
+// ErrBadKey says that the checksum of a key in clear does not hold: nothing that is encrypted with it could be read.
+var ErrBadKey = errors.New("the checksum of an encryption key does not hold")
+
 // MasterKey is a key that the keys of tablespaces are sealed with.
 type MasterKey struct {
 	UUID string // 36 characters
@@ -41,7 +44,7 @@ type MasterKey struct {
 func (k MasterKey) Name() string { return fmt.Sprintf("INNODBKey-%s-%d", k.UUID, k.ID) }
 
 // SealFirstPage seals the key that page 0 of a tablespace has in clear, and gives the page its checksum. One that is
-// sealed already, or has none, is ErrNoKey.
+// sealed already, or has none, is ErrNoKey; a damaged one is ErrBadKey.
 func (s Space) SealFirstPage(page []byte, k MasterKey) error {
 	b, err := s.keyBlock(page)
 	if err != nil {
@@ -90,7 +93,8 @@ func (s Space) PutKey(page, key, iv []byte, k MasterKey) error {
 	return nil
 }
 
-// SealRedo seals the key that the header of the first redo file has in clear.
+// SealRedo seals the key that the header of the first redo file has in clear. One that is sealed already, or has none, is
+// ErrNoKey; a damaged one is ErrBadKey.
 func SealRedo(header []byte, k MasterKey) error {
 	if len(header) < redoKeyBlock+keyBlockSize {
 		return ErrNoKey
@@ -104,7 +108,7 @@ func (k MasterKey) seal(b []byte) error {
 		return ErrNoKey
 	}
 	if crc32.Checksum(b[keyKeys:keyChecksum], castagnoli) != binary.BigEndian.Uint32(b[keyChecksum:]) {
-		return fmt.Errorf("the checksum of a key does not hold: %w", ErrNoKey)
+		return ErrBadKey
 	}
 	block, err := aes.NewCipher(k.Key[:])
 	if err != nil {

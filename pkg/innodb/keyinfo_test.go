@@ -268,19 +268,26 @@ func TestWhatHasNoKeyIsNotSealed(t *testing.T) {
 		return p
 	}
 	for name, p := range map[string][]byte{
-		"nothing":                nil,
-		"no information":         s.FirstPage(90704),
-		"a page that is cut":     page(func([]byte) {})[:16<<10-1],
-		"another magic":          page(func(b []byte) { b[2] = 'B' }),
-		"sealed":                 page(func(b []byte) { b[6] = 1 }),
-		"a key that is damaged":  page(func(b []byte) { b[50] ^= 1 }),
-		"a vector that is so":    page(func(b []byte) { b[106] ^= 1 }),
-		"a checksum that is so":  page(func(b []byte) { b[110] ^= 1 }),
-		"information of a block": page(func(b []byte) { clear(b[43:]) }),
+		"nothing":            nil,
+		"no information":     s.FirstPage(90704),
+		"a page that is cut": page(func([]byte) {})[:16<<10-1],
+		"another magic":      page(func(b []byte) { b[2] = 'B' }),
+		"sealed":             page(func(b []byte) { b[6] = 1 }),
 	} {
 		before := bytes.Clone(p)
 		if err := s.SealFirstPage(p, master()); !errors.Is(err, innodb.ErrNoKey) || !bytes.Equal(p, before) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, p := range map[string][]byte{
+		"a key":             page(func(b []byte) { b[50] ^= 1 }),
+		"a vector":          page(func(b []byte) { b[106] ^= 1 }),
+		"a checksum":        page(func(b []byte) { b[110] ^= 1 }),
+		"a block of a name": page(func(b []byte) { clear(b[43:]) }),
+	} {
+		before := bytes.Clone(p)
+		if err := s.SealFirstPage(p, master()); !errors.Is(err, innodb.ErrBadKey) || !bytes.Equal(p, before) {
+			t.Errorf("%s that is damaged: %v", name, err)
 		}
 	}
 	if err := (innodb.Space{}).SealFirstPage(page(func([]byte) {}), master()); !errors.Is(err, innodb.ErrNoKey) {
@@ -326,6 +333,10 @@ func TestTheKeyOfARedoLogIsSealed(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	before[1072+60] ^= 1
+	if err := innodb.SealRedo(before, master()); !errors.Is(err, innodb.ErrBadKey) {
+		t.Errorf("damaged: %v", err)
+	}
 }
 
 func TestAMasterKeyIsCalledAsAServerCallsIt(t *testing.T) {
@@ -348,7 +359,8 @@ func FuzzSealFirstPage(f *testing.F) {
 		s := innodb.Space{PageSize: physical, Logical: logical, Compressed: physical != logical}
 		before := bytes.Clone(page)
 		err = s.SealFirstPage(page, master())
-		if err != nil && (!errors.Is(err, innodb.ErrNoKey) || !bytes.Equal(page, before)) {
+		refused := errors.Is(err, innodb.ErrNoKey) || errors.Is(err, innodb.ErrBadKey)
+		if err != nil && (!refused || !bytes.Equal(page, before)) {
 			t.Errorf("%v", err)
 		}
 		if err == nil && binary.BigEndian.Uint32(page) != sumCRC(page[:physical], s.Compressed) {

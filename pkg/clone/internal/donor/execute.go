@@ -176,7 +176,7 @@ func (p *Playing) reinit(c *Conn, body []byte) error {
 		return c.Cut()
 	}
 	r := p.current()
-	if r == nil || p.session.NoSnapshot || at.CloneID != CloneID || at.SnapshotID != SnapshotID {
+	if r == nil || p.session.NoSnapshot || p.Aborted() != 0 || at.CloneID != CloneID || at.SnapshotID != SnapshotID {
 		return errors.Join(c.Fail(errnoInternal, "Clone: could not find existing clone"), errFailed)
 	}
 	c.master = r.lead(c.thread)

@@ -159,14 +159,38 @@ func TestADonorThatHasNoSnapshotAnyMoreEndsTheSession(t *testing.T) {
 }
 
 func TestADonorThatIsBusyWithTheLostConnectionIsAskedAgain(t *testing.T) {
-	refuse := func(nth int) *donor.Fault {
-		return &donor.Fault{Lane: donor.Main, Nth: nth, Response: 0, Do: donor.Fail(cloneInProgress, "Too many concurrent clone operations.")}
+	for name, how := range map[string]func(*donor.Conn, wire.Response) error{
+		"another clone":   donor.Fail(cloneInProgress, "Too many concurrent clone operations."),
+		"its own of then": donor.Fail(internalError, "Internal error: Clone restart wait for idle state timed out"),
+	} {
+		refuse := func(nth int) *donor.Fault {
+			return &donor.Fault{Lane: donor.Main, Nth: nth, Response: 0, Do: how}
+		}
+		tr := cutInFiles(refuse(1), refuse(2), refuse(3))
+		r := tr.pull(t)
+		same(t, tr.sink, outcome(small()))
+		if r.Resumed != 1 {
+			t.Errorf("%s: resumed %d times", name, r.Resumed)
+		}
 	}
-	tr := cutInFiles(refuse(1), refuse(2), refuse(3))
-	r := tr.pull(t)
-	same(t, tr.sink, outcome(small()))
-	if r.Resumed != 1 {
-		t.Errorf("resumed %d times", r.Resumed)
+}
+
+// The connections that were lost count until the donor has noticed.
+func TestADonorThatHasNoConnectionLeftIsAskedAgain(t *testing.T) {
+	for _, number := range []uint16{tooManyConnections, tooManyOfTheUser, limitOfTheUser} {
+		tr := cutInFiles()
+		var dials atomic.Int32
+		tr.o.Dial = func(ctx context.Context) (*wire.Conn, error) {
+			if n := dials.Add(1); n > 2 && n < 8 {
+				return nil, fmt.Errorf("dial: %w", &wire.ServerError{Number: number, State: "08004", Message: "Too many connections"})
+			}
+			return wire.Dial(ctx, tr.server.Config())
+		}
+		r := tr.pull(t)
+		same(t, tr.sink, outcome(small()))
+		if r.Resumed != 1 || dials.Load() != 9 {
+			t.Errorf("%d: resumed %d times, %d connections", number, r.Resumed, dials.Load())
+		}
 	}
 }
 

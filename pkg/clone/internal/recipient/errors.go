@@ -3,6 +3,8 @@ package recipient
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"runner/pkg/clone/internal/wire"
@@ -26,10 +28,22 @@ func (e *LostError) Error() string {
 // Unwrap gives both.
 func (e *LostError) Unwrap() []error { return []error{e.First, e.Err} }
 
-// The donor's errors that matter here.
+// ErrEncrypted says that something is encrypted, whose key the donor sends in clear, and that Options refuse that.
+var ErrEncrypted = errors.New("something is encrypted, and its key would be in the copy")
+
+// The donor's errors that matter here, and those of its server.
 const (
 	cloneInProgress = 3634 // ER_CLONE_TOO_MANY_CONCURRENT_CLONES
+	internalError   = 1815 // ER_INTERNAL_ERROR
+
+	tooManyConnections = 1040 // ER_CON_COUNT_ERROR
+	tooManyOfTheUser   = 1203 // ER_TOO_MANY_USER_CONNECTIONS
+	limitOfTheUser     = 1226 // ER_USER_LIMIT_REACHED
 )
+
+// notIdle is in what a donor says to REINIT that has waited 30 s in vain for the connections of before to end
+// (CLONE-PROTOCOL, section 9).
+const notIdle = "wait for idle state timed out"
 
 func donorNumber(err error) uint32 {
 	var e *wire.DonorError
@@ -40,3 +54,14 @@ func donorNumber(err error) uint32 {
 }
 
 func busy(err error) bool { return donorNumber(err) == cloneInProgress }
+
+// unnoticed says whether a donor can't go on because it has not noticed yet that connections were lost: it keeps the snapshot, and
+// the connections count.
+func unnoticed(err error) bool {
+	var donor *wire.DonorError
+	if errors.As(err, &donor) {
+		return donor.Number == cloneInProgress || donor.Number == internalError && strings.Contains(donor.Message, notIdle)
+	}
+	var server *wire.ServerError
+	return errors.As(err, &server) && slices.Contains([]uint16{tooManyConnections, tooManyOfTheUser, limitOfTheUser}, server.Number)
+}

@@ -212,6 +212,16 @@ func TestALieAboutAStateIsRefused(t *testing.T) {
 	}
 }
 
+// behind puts data where the file has ended; pages, which may be of what it has grown by, where no file can be.
+func behind(offset uint64) func(*wire.Data) {
+	return func(d *wire.Data) {
+		if d.State == wire.StatePageCopy {
+			offset = wire.MaxSize - 1
+		}
+		d.Offset, d.FileSize = offset, min(d.FileSize, offset+1)
+	}
+}
+
 func TestALieAboutDataIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*wire.Data){
 		"chunk 0":             func(d *wire.Data) { d.Chunk = 0 },
@@ -219,8 +229,8 @@ func TestALieAboutDataIsRefused(t *testing.T) {
 		"the highest chunk":   func(d *wire.Data) { d.Chunk = 1<<32 - 1 },
 		"an unknown file":     func(d *wire.Data) { d.File = 77 },
 		"the highest file":    func(d *wire.Data) { d.File = 1<<32 - 1 },
-		"behind the file":     func(d *wire.Data) { d.Offset = 1 << 40 },
-		"across its end":      func(d *wire.Data) { d.Offset, d.FileSize = 1<<30, 1<<30+1 },
+		"behind the file":     behind(1 << 40),
+		"across its end":      behind(1 << 30),
 		"more than follows":   func(d *wire.Data) { d.Length++; d.FileSize += 9 },
 		"less than follows":   func(d *wire.Data) { d.Length-- },
 		"an offset that none": func(d *wire.Data) { d.Offset = 1<<64 - 1 },

@@ -163,11 +163,14 @@ func (fs *files) of(d *wire.Data) (*file, error) {
 	if f == nil {
 		return nil, broken("data of file %d, which was not told of", d.File)
 	}
-	end := d.Offset + uint64(d.Length)
-	if end > max(d.FileSize, uint64(f.size)) {
-		return nil, broken("data up to byte %d of %s, which has %d", end, f.path, max(d.FileSize, uint64(f.size)))
+	end, most := d.Offset+uint64(d.Length), max(d.FileSize, uint64(f.size))
+	if d.State == wire.StatePageCopy { // of what a file has grown by, pages may come before page 0 with its new size
+		most = wire.MaxSize
 	}
-	f.size = max(f.size, int64(d.FileSize))
+	if end > most {
+		return nil, broken("data up to byte %d of %s, which has %d", end, f.path, most)
+	}
+	f.size = max(f.size, int64(d.FileSize), int64(end))
 	return f, nil
 }
 

@@ -62,6 +62,8 @@ type Options struct {
 	Idle time.Duration
 	// Patience is how long a busy donor (3634) is asked again; 0 is not at all.
 	Patience time.Duration
+	// RefuseEncrypted gives up, with ErrEncrypted, where something is encrypted: nothing of its key comes to the sink.
+	RefuseEncrypted bool
 	// CheckPages verifies the checksums of InnoDB pages.
 	CheckPages bool
 

@@ -24,6 +24,7 @@ const (
 type seal struct {
 	master innodb.MasterKey
 	used   bool
+	refuse bool // no key may be in the copy
 }
 
 func newSeal() (*seal, error) {
@@ -58,8 +59,14 @@ func (s *seal) data(f *file, d *wire.Data, data []byte) error {
 	if errors.Is(err, innodb.ErrNoKey) {
 		return nil
 	}
+	if err != nil {
+		return fmt.Errorf("seal the key of %s: %w", f.path, err)
+	}
+	if s.refuse {
+		return fmt.Errorf("%s: %w", f.path, ErrEncrypted)
+	}
 	s.used = true
-	return err
+	return nil
 }
 
 // firstPage puts the key of a tablespace that DDL has made on its first page.

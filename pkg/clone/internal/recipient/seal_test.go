@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 
 	"runner/pkg/clone/internal/donor"
@@ -153,6 +155,59 @@ func TestACopyWithoutEncryptionHasNoKeyring(t *testing.T) {
 	if _, there := tr.sink.files[KeyringStore]; there || r.Encrypted {
 		t.Errorf("there is a keyring: %v, encrypted: %v", there, r.Encrypted)
 	}
+}
+
+// Nobody could read what is encrypted with it, and nothing but the key's own checksum tells.
+func TestAKeyThatCameDamagedEndsTheCopy(t *testing.T) {
+	for name, damage := range map[string]func(s *donor.Session){
+		"d/b.ibd": func(s *donor.Session) {
+			p := s.Files[1].Pages[0]
+			p[keyBlock4K+50] ^= 1
+			innodb.Space{PageSize: page, Logical: page}.Stamp(p)
+		},
+		"#innodb_redo/#ib_redo0": func(s *donor.Session) { s.RedoExtents[1].Bytes[keyBlockRedo+50] ^= 1 },
+	} {
+		s := encrypted()
+		damage(s)
+		tr := &trial{play: s.Play()}
+		_, err := tr.run(t)
+		if !errors.Is(err, innodb.ErrBadKey) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// An archive that is not encrypted must not hold a key, whoever has encrypted something since it was looked.
+func TestACopyThatMayNotHoldKeysIsGivenUp(t *testing.T) {
+	key, iv := keyAndVector()
+	for name, change := range map[string]func(s *donor.Session){
+		"a file":            func(s *donor.Session) { s.PageChanges, s.RedoChanges, s.RedoExtents = nil, nil, nil },
+		"a file made since": func(s *donor.Session) { *s = *small(); s.PageChanges = encrypted().PageChanges },
+		"one encrypted since": func(s *donor.Session) {
+			s.Files[1].Flags, s.Files[1].Pages = 0, nil
+			f := ddl(s.Files[1], 1, wire.FlagAES)
+			f.Key, f.IV = key, iv
+			s.PageChanges, s.RedoChanges, s.RedoExtents = []donor.File{f}, nil, nil
+		},
+		"the redo log": func(s *donor.Session) {
+			s.Files[1].Flags, s.Files[1].Pages, s.PageChanges, s.RedoChanges = 0, nil, nil, nil
+		},
+	} {
+		s := encrypted()
+		change(s)
+		tr := &trial{play: s.Play(), o: Options{RefuseEncrypted: true}}
+		if _, err := tr.run(t); !errors.Is(err, ErrEncrypted) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for p, b := range tr.sink.files {
+			if bytes.Contains(b, key[:16]) || p == KeyringStore {
+				t.Errorf("%s: %s is of a key", name, p)
+			}
+		}
+	}
+	tr := &trial{play: small().Play(), o: Options{RefuseEncrypted: true}}
+	tr.pull(t)
+	same(t, tr.sink, outcome(small()))
 }
 
 func TestEachCopyHasItsOwnMasterKey(t *testing.T) {

@@ -50,15 +50,21 @@ func newSession(o Options, sink Sink) (*session, error) {
 		pause: reconnectPause, state: wire.StateInit, workers: map[*worker]bool{},
 	}
 	if o.Bandwidth > 0 {
+		// They share the bandwidth, and a donor cuts a connection off over which it can't write for a minute.
+		s.o.Threads = max(1, min(o.Threads, int(o.Bandwidth*int64(longestPause/time.Second)/maxBlock)))
 		s.limit = rate.NewLimiter(rate.Limit(o.Bandwidth), maxBlock)
 	}
 	seal, err := newSeal()
 	if err != nil {
 		return nil, err
 	}
+	seal.refuse = o.RefuseEncrypted
 	s.files = newFiles(s.queue, seal)
 	return s, nil
 }
+
+// longestPause is how long a connection may wait for its share of the bandwidth.
+const longestPause = 20 * time.Second
 
 // maxBlock is the most data of one DATA response that a bandwidth is kept for: 64 pages of 64 KiB (CLONE-PROTOCOL,
 // section 4).
@@ -136,7 +142,7 @@ func (s *session) again(ctx context.Context, first error) (gone bool, err error)
 		switch {
 		case err == nil, ctx.Err() != nil, s.moved != moved, s.resumed != resumed && !wire.Lost(err):
 			return false, err
-		case !wire.Lost(err) && !busy(err):
+		case !wire.Lost(err) && !unnoticed(err):
 			return true, &LostError{First: first, Err: err}
 		case time.Now().After(deadline):
 			return true, &LostError{First: first, Err: err, Within: s.donor.ReconnectWithin}
@@ -177,7 +183,7 @@ func (s *session) attempt(ctx context.Context, resume bool) error {
 		return nil
 	case done && wire.Lost(err):
 		return nil // all of it is here, only the farewell is missing
-	case !wire.Lost(err):
+	case !wire.Lost(err) && (!resume || !unnoticed(err)):
 		m.cancel()
 	}
 	return err
@@ -253,6 +259,9 @@ func (s *session) told(d *wire.File) (all bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d.Encrypted() || d.Key != nil {
+		if s.o.RefuseEncrypted {
+			return false, fmt.Errorf("%s: %w", d.Name, ErrEncrypted)
+		}
 		s.crypt = true
 	}
 	if err := s.files.announced(d, s.state); err != nil {

@@ -113,6 +113,31 @@ func TestAFileGrowsToWhatItsFirstPageSays(t *testing.T) {
 	})
 }
 
+// Page 0, which comes with the new size, may come over a slower connection, and has nothing to say of later files of the
+// system tablespace.
+func TestPagesOfWhatAFileHasGrownByComeBeforeItsSize(t *testing.T) {
+	f := tablespace(1, "d/t.ibd", 3, 7)
+	tr := &trial{play: (&donor.Session{PageSize: page, Files: []donor.File{f}}).Play(), o: Options{CheckPages: true}}
+	r := tr.pull(t)
+	same(t, tr.sink, map[string][]byte{
+		"#innodb_redo/#ib_redo0": redo(),
+		"d/t.ibd":                changed(bytes.Clone(f.Content), f.Pages),
+	})
+	if len(r.Pages.Bad) > 0 {
+		t.Errorf("%+v", r.Pages)
+	}
+}
+
+// What waits too long for its share is cut off by the donor.
+func TestASmallBandwidthIsSharedByFewConnections(t *testing.T) {
+	for bandwidth, want := range map[int64]int{0: 64, 1 << 10: 1, 1 << 20: 4, 8 << 20: 39, 1 << 30: 64} {
+		s, err := newSession(Options{Threads: 64, Bandwidth: bandwidth}, &memory{})
+		if err != nil || s.o.Threads != want {
+			t.Errorf("%d bytes a second are shared by %d (%v), want %d", bandwidth, s.o.Threads, err, want)
+		}
+	}
+}
+
 func TestFilesOutsideOfTheDataDirectoryKeepTheirLastFolder(t *testing.T) {
 	names := []string{"/ext/shop/a.ibd", "/ext/shop/b.ibd", "/ext/store/a.ibd", "/var/x/shop/a.ibd", "/one/t.ibd", "./shop/a.ibd"}
 	want := []string{
