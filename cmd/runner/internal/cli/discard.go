@@ -65,7 +65,7 @@ func (a *app) discardLocked(ctx context.Context, state *journal.Dir, run journal
 		if len(open) == 0 {
 			continue
 		}
-		source, err := sourceOf(p, key.Address, planErr)
+		source, err := sourceOf(p, key.Address, record.History(), planErr)
 		undoing := steps.Undoing{
 			Source: source, NoSource: err, UUID: steps.ServerOf(record.History(), key.Address), Host: steps.Live{}, Open: open,
 			Settle: func(id engine.ActionID) error { return settle(record, key.Address, id) },
@@ -84,7 +84,7 @@ func (a *app) discardLocked(ctx context.Context, state *journal.Dir, run journal
 }
 
 // sourceOf is the server that a job has write its copies, or why it is not known.
-func sourceOf(p *plan.Plan, address string, planErr error) (*plan.Source, error) {
+func sourceOf(p *plan.Plan, address string, history []engine.Entry, planErr error) (*plan.Source, error) {
 	if planErr != nil {
 		return nil, fmt.Errorf("the server is not known: %w", planErr)
 	}
@@ -92,7 +92,7 @@ func sourceOf(p *plan.Plan, address string, planErr error) (*plan.Source, error)
 	if !known {
 		return nil, fmt.Errorf("the server is not known: the plan has no %s any more", address)
 	}
-	return steps.Writer(job), nil
+	return steps.WriterOf(history, job), nil
 }
 
 func settle(record *journal.Journal, job string, id engine.ActionID) error {

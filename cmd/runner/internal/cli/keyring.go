@@ -1,18 +1,18 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
 	"runner/pkg/archive/manifest"
+	"runner/pkg/archive/store"
 	"runner/pkg/clone"
 )
 
 // placeKeyring writes the settings with which a server finds the key of the encrypted tablespaces of a streamed copy. They hold
 // the absolute path of the folder, which nobody knew when the backup was made.
-func (a *app) placeKeyring(m *manifest.Manifest, to string) error {
+func (a *app) placeKeyring(ctx context.Context, m *manifest.Manifest, to string) error {
 	if m.Clone.Stream == nil || m.Clone.Stream.Keyring == "" {
 		return nil
 	}
@@ -24,8 +24,12 @@ func (a *app) placeKeyring(m *manifest.Manifest, to string) error {
 	if err != nil {
 		return err
 	}
+	restored, err := store.OpenLocal(folder)
+	if err != nil {
+		return fmt.Errorf("write keyring settings: %w", err)
+	}
 	for name, content := range files {
-		if err := renameio.WriteFile(filepath.Join(folder, name), content, 0o640); err != nil {
+		if err := store.WriteAll(ctx, restored, name, content); err != nil {
 			return fmt.Errorf("write keyring settings: %w", err)
 		}
 	}

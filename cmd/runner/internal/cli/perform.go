@@ -90,7 +90,7 @@ func (a *app) walk(ctx context.Context, p *plan.Plan, w walk) error {
 	if err != nil {
 		return err
 	}
-	run := steps.Run{ID: w.run, PlanDigest: p.Digest, Host: w.host, Version: a.Version, Now: now, Earlier: earlierBackups}
+	run := steps.Run{ID: w.run, PlanDigest: p.Digest, Host: w.host, Version: a.Version, Now: now, History: w.recorder.History(), Earlier: earlierBackups}
 	a.view = report.New(a.reporting(w.planning))
 	return engine.Run(ctx, g, steps.New(p, run, w.on), engine.Options{
 		Parallelism: w.parallelism,

@@ -69,7 +69,7 @@ func (a *app) restore(ctx context.Context, c *cobra.Command, argument string, wh
 		err = fmt.Errorf("restore %s: %w", folder, restoreHint(err, folder, to))
 	}
 	if err == nil && !o.DryRun && len(o.Paths) == 0 {
-		err = a.placeKeyring(b.Manifest(), to)
+		err = a.placeKeyring(ctx, b.Manifest(), to)
 	}
 	if result == nil {
 		return err

@@ -33,11 +33,16 @@ type checked struct {
 
 // checkStep reads the server's facts and says what stands in the way. It changes nothing.
 type checkStep struct {
-	job     *job
-	earlier string // server_uuid in an earlier attempt; empty: there was none
-	// earlierRecipient is the recipient's; empty: there was no attempt, or no recipient.
-	earlierRecipient string
-	recipient        []engine.Row // facts of it
+	job       *job
+	recipient []engine.Row // facts of it
+}
+
+// before is what the last check of an earlier attempt has found, whose work is still to be undone; nil: there is nothing.
+func (s *checkStep) before(r *engine.Runtime) *checked {
+	if len(r.Open()) == 0 {
+		return nil
+	}
+	return lastCheck(s.job.run.History, s.job.Address)
 }
 
 func (s *checkStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err error) {
@@ -52,8 +57,8 @@ func (s *checkStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 	if err != nil {
 		return nil, err
 	}
-	if s.earlier != "" && len(r.Open()) > 0 {
-		if err := sameServer(s.earlier, facts); err != nil {
+	if before := s.before(r); before != nil {
+		if err := sameServer(before.Facts.Source.ServerUUID, facts); err != nil {
 			return nil, err
 		}
 	}
@@ -75,7 +80,7 @@ func (s *checkStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 
 // examine makes the findings. Where another server pulls the copy, it is examined too, and given.
 func (s *checkStep) examine(ctx context.Context, r *engine.Runtime, server Server, facts *clone.Facts, target clone.Target) (*clone.Source, []clone.Finding, error) {
-	if s.job.remote() {
+	if target.Mode == clone.ModeRemote {
 		return s.examineRemote(ctx, r, server, facts, target)
 	}
 	return nil, s.waitsForOurs(facts, clone.CodeBusy, server.Check(ctx, facts, target)), nil
@@ -119,23 +124,37 @@ func (s *checkStep) mode(r *engine.Runtime, facts *clone.Facts) string {
 	if p.Mode != "auto" {
 		return p.Mode
 	}
-	mode, why := clone.ModeStream, ""
-	switch {
-	case p.Directory == "":
-		why = "the plan names no clone.directory"
-	case p.MountedAt != "":
-		mode, why = clone.ModeLocal, "the plan says where the server's directory is seen here"
-	case len(facts.External) > 0:
-		why = "tables lie outside the data directory, which stops a local clone"
-	default:
-		if reason := facts.NotLocal(); reason != "" {
-			why = reason
-		} else {
-			mode, why = clone.ModeLocal, "the server is on this host, and its files can be read"
-		}
+	mode, why := s.choose(facts)
+	if before := s.before(r); before != nil { // what is to be undone lies where that mode has put it
+		mode, why = before.Mode, "as in the attempt before"
 	}
 	r.Emit(engine.Note{Text: fmt.Sprintf("mode auto is %s: %s", mode, why)})
 	return mode
+}
+
+// choose is what mode auto becomes, and why. With a recipient, mounted_at says where its directory is seen, and nothing
+// of the source's.
+func (s *checkStep) choose(facts *clone.Facts) (mode, why string) {
+	p := s.job.Clone
+	distant := facts.NotLocal()
+	switch {
+	case p.Directory == "":
+		return clone.ModeStream, "the plan names no clone.directory"
+	case p.MountedAt != "" && p.Recipient == nil:
+		return clone.ModeLocal, "the plan says where the server's directory is seen here"
+	case len(facts.External) > 0:
+		return clone.ModeStream, "tables lie outside the data directory, where a server would write their copies too"
+	case distant == "" && p.MountedAt == "":
+		return clone.ModeLocal, "the server is on this host, and its files can be read"
+	case distant == "":
+		distant = "clone.directory is the recipient's, as clone.mounted_at says"
+	case p.Recipient == nil:
+		return clone.ModeStream, distant
+	}
+	if reason := s.job.Source.NotDonor(); reason != "" {
+		return clone.ModeStream, distant + ", and " + reason
+	}
+	return clone.ModeRemote, distant + ", and the plan names the recipient " + p.Recipient.Address()
 }
 
 // target is what the job is going to do, for the checks.
@@ -148,7 +167,7 @@ func (s *checkStep) target(ctx context.Context, attempt int) clone.Target {
 		LostTables: j.Check.LostTables, Plugin: j.Check.Plugin, MinFree: j.Check.MinFree.Of,
 		ArchivePath: filepath.Dir(j.folder()), ArchiveNeed: s.archiveNeed(ctx),
 		Bandwidth: p.Bandwidth, Threads: p.Threads, DDL: p.DDL, DDLTimeout: p.DDLTimeout, Encrypted: j.Encrypt != nil,
-		NetworkBandwidth: p.NetworkBandwidth,
+		NetworkBandwidth: p.NetworkBandwidth, WireCompressed: wireCompressed(p),
 	}
 }
 
@@ -250,10 +269,6 @@ func (s *checkStep) Adopt(ctx context.Context, r *engine.Runtime, result json.Ra
 	if err != nil {
 		return err
 	}
-	s.earlier, s.earlierRecipient = c.Facts.Source.ServerUUID, ""
-	if c.Recipient != nil {
-		s.earlierRecipient = c.Recipient.ServerUUID
-	}
 	there, err := s.cloneIsThere(ctx, r, c)
 	if err != nil {
 		return err
@@ -285,7 +300,7 @@ func (s *checkStep) cloneIsThere(ctx context.Context, r *engine.Runtime, c *chec
 		if state == clone.DirFinished {
 			return true, nil
 		}
-		if going, err := s.stillGoing(ctx, d); going || err != nil {
+		if going, err := s.stillGoing(ctx, c.Mode, d); going || err != nil {
 			return going, err
 		}
 	}
@@ -293,8 +308,8 @@ func (s *checkStep) cloneIsThere(ctx context.Context, r *engine.Runtime, c *chec
 }
 
 // stillGoing asks the server whether it goes on with a clone whose sender was killed.
-func (s *checkStep) stillGoing(ctx context.Context, d directory) (_ bool, err error) {
-	server, err := s.job.host.Connect(ctx, Writer(s.job.Job))
+func (s *checkStep) stillGoing(ctx context.Context, mode string, d directory) (_ bool, err error) {
+	server, err := s.job.host.Connect(ctx, writer(s.job.Job, mode))
 	if err != nil {
 		return false, err
 	}

@@ -32,7 +32,7 @@ func (s *cloneStep) Exclusive() []string {
 
 func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err error) {
 	j := s.job
-	server, err := j.host.Connect(ctx, Writer(j.Job))
+	server, err := j.host.Connect(ctx, writer(j.Job, j.checked.Mode))
 	if ctx.Err() != nil && err != nil {
 		// A stop leaves nothing running, whichever attempt began it.
 		return nil, errors.Join(err, s.undo(ctx, r))
@@ -172,7 +172,7 @@ func (s *cloneStep) undoSettings(ctx context.Context, r *engine.Runtime) error {
 
 func (s *cloneStep) undoing(ctx context.Context, r *engine.Runtime, keep func(engine.OpenAction) bool) error {
 	u := Undoing{
-		Source: Writer(s.job.Job), UUID: s.job.checked.writer().ServerUUID, Host: s.job.host, Open: r.Open(), Keep: keep,
+		Source: writer(s.job.Job, s.job.checked.Mode), UUID: s.job.checked.writer().ServerUUID, Host: s.job.host, Open: r.Open(), Keep: keep,
 		Settle: func(id engine.ActionID) error { return r.Settle(ctx, id) },
 		Note:   func(action engine.Action) { r.Emit(engine.Note{Text: "undo: " + action.Summary}) },
 	}

@@ -56,15 +56,9 @@ func (s *compressStep) Run(ctx context.Context, r *engine.Runtime) (any, error) 
 		return j.packed, nil
 	}
 	begin := j.now()
-	if err := s.announceFolder(ctx, r); err != nil {
-		return nil, err
-	}
-	dst, err := j.host.Backup(j.folder())
+	dst, err := s.open(ctx, r, s.continuable)
 	if err != nil {
 		return nil, err
-	}
-	if err := s.clear(ctx, dst); err != nil {
-		return nil, fmt.Errorf("remove what an earlier attempt left: %w", err)
 	}
 	result := &packed{}
 	p, err := archive.Pack(ctx, j.host.Staged(j.cloned.Observe), dst, s.options(r, result))
@@ -211,8 +205,29 @@ func present(ctx context.Context, dst store.Store, stored archive.Stored) (err e
 	return nil
 }
 
-// clear removes what is in the folder of a backup that was never finished, but for what the archive is continued from.
-func (s *compressStep) clear(ctx context.Context, dst store.Store) error {
+// open announces the backup's folder and opens it, without what an earlier attempt left there and keep has no use for.
+func (s *compressStep) open(ctx context.Context, r *engine.Runtime, keep func(name string) bool) (store.Store, error) {
+	if err := s.announceFolder(ctx, r); err != nil {
+		return nil, err
+	}
+	dst, err := s.job.host.Backup(s.job.folder())
+	if err != nil {
+		return nil, err
+	}
+	if err := clearFolder(ctx, dst, keep); err != nil {
+		return nil, fmt.Errorf("remove what an earlier attempt left: %w", err)
+	}
+	return dst, nil
+}
+
+// continuable says whether an archive is gone on with from the file of that name.
+func (s *compressStep) continuable(name string) bool {
+	return slices.Contains(archive.Remainders(codec.Format(s.job.Compress.Format)), name) ||
+		strings.HasSuffix(name, archive.SealedSuffix+store.PartialSuffix) // of which Pack says that it can't be
+}
+
+// clearFolder removes what is in the folder of a backup that was never finished, but for what is kept.
+func clearFolder(ctx context.Context, dst store.Store, keep func(name string) bool) error {
 	files, err := dst.List(ctx)
 	if err != nil {
 		return err
@@ -222,10 +237,8 @@ func (s *compressStep) clear(ctx context.Context, dst store.Store) error {
 			return fmt.Errorf("%s is there: this backup is complete", f.Name)
 		}
 	}
-	remainders := archive.Remainders(codec.Format(s.job.Compress.Format))
 	for _, f := range files {
-		// Of an encrypted remainder Pack says that it can't be gone on with.
-		if slices.Contains(remainders, f.Name) || strings.HasSuffix(f.Name, archive.SealedSuffix+store.PartialSuffix) {
+		if keep(f.Name) {
 			continue
 		}
 		if err := dst.Remove(ctx, f.Name); err != nil {

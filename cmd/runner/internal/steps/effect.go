@@ -124,12 +124,38 @@ func (u *Undoing) removeStaging(ctx context.Context, d directory) error {
 	if err != nil {
 		return err
 	}
-	if state != clone.DirFinished && state != clone.DirAbsent {
+	switch {
+	case state == clone.DirFinished, state == clone.DirAbsent && d.Ours == d.Server:
+	case state == clone.DirAbsent:
+		return u.elsewhere(ctx, d)
+	default:
 		if err := u.awaitNobody(ctx, d); err != nil {
 			return err
 		}
 	}
 	return u.Host.Remove(d.Ours)
+}
+
+// elsewhere asks the server about a directory that is not where it should be seen: what the server has written lies on its host
+// then, where only a person can remove it, and is told of.
+func (u *Undoing) elsewhere(ctx context.Context, d directory) error {
+	server, err := u.connect(ctx)
+	if err != nil {
+		return fmt.Errorf("there is no %s, and the server can't be asked whether it has written %s: %w", d.Ours, d.Server, err)
+	}
+	state, err := server.State(ctx, d.Server)
+	if err != nil {
+		return fmt.Errorf("there is no %s, and the server did not say whether it has written %s: %w", d.Ours, d.Server, err)
+	}
+	switch state.State {
+	case clone.CloneInProgress:
+		return fmt.Errorf("the server is still writing into %s, which is not seen at %s", d.Server, d.Ours)
+	case clone.CloneCompleted, clone.CloneFailed:
+		if u.Note != nil {
+			u.Note(engine.Action{Kind: engine.ActionDirectory, Summary: fmt.Sprintf("%s is not seen at %s: look for it on the server's host, and remove it there by hand", d.Server, d.Ours)})
+		}
+	}
+	return nil
 }
 
 // awaitNobody asks the server: a directory that is not finished may be one that is still being written.
@@ -195,14 +221,31 @@ func sameServer(uuid string, facts *clone.Facts) error {
 
 // ServerOf is the server_uuid of the server that a job's last check would have had write a copy; empty where none was recorded.
 func ServerOf(history []engine.Entry, job string) string {
-	uuid := ""
+	if c := lastCheck(history, job); c != nil {
+		return c.writer().ServerUUID
+	}
+	return ""
+}
+
+// WriterOf is the server that a job's last check would have had write a copy, as the plan names it.
+func WriterOf(history []engine.Entry, j *plan.Job) *plan.Source {
+	mode := j.Clone.Mode
+	if c := lastCheck(history, j.Address); c != nil {
+		mode = c.Mode
+	}
+	return writer(j, mode)
+}
+
+// lastCheck is what a job's last check has found; nil where none was recorded.
+func lastCheck(history []engine.Entry, job string) *checked {
+	var last *checked
 	for _, e := range history {
 		if e.Type != engine.EntryStepFinished || e.ID != (graph.ID{Job: job, Step: Check}) {
 			continue
 		}
 		if c, err := adopt[checked](e.Result); err == nil && c.Facts != nil {
-			uuid = c.writer().ServerUUID
+			last = c
 		}
 	}
-	return uuid
+	return last
 }

@@ -31,6 +31,7 @@ type Run struct {
 	Host       string // the machine that the runner is on
 	Version    string // the runner's
 	Now        func() time.Time
+	History    []engine.Entry // of the attempts before
 	// Earlier gives the manifests of a job's backups that can be read, newest first.
 	Earlier func(ctx context.Context, job *plan.Job) []*manifest.Manifest
 }

@@ -23,16 +23,16 @@ type Recipient interface {
 	AdoptRemote(ctx context.Context, donor clone.Donor, options clone.RemoteOptions, statement clone.Effect, hooks clone.Hooks) (*clone.Result, error)
 }
 
-// Writer is the server that writes a job's copy, and that everything is to be undone on: the recipient where one pulls it.
-func Writer(j *plan.Job) *plan.Source {
-	if j.Clone.Recipient != nil {
+// writer is the server that writes a job's copy in a mode, and that everything is to be undone on: the recipient where one pulls it.
+func writer(j *plan.Job, mode string) *plan.Source {
+	if mode == clone.ModeRemote && j.Clone.Recipient != nil {
 		return j.Clone.Recipient
 	}
 	return j.Source
 }
 
 // remote reports whether another server pulls the copy.
-func (j *job) remote() bool { return j.Clone.Recipient != nil }
+func (j *job) remote() bool { return j.checked.Mode == clone.ModeRemote }
 
 // writer is the server that writes the copy.
 func (c *checked) writer() *clone.Source {
@@ -65,7 +65,7 @@ func (d *donors) has(uuid string) bool {
 
 // facts are those of the server that is copied.
 func (s *checkStep) facts(ctx context.Context, server Server) (*clone.Facts, error) {
-	if s.job.remote() {
+	if s.job.Clone.Recipient != nil {
 		return server.DonorFacts(ctx)
 	}
 	return server.Facts(ctx)
@@ -82,8 +82,8 @@ func (s *checkStep) examineRemote(ctx context.Context, r *engine.Runtime, donor 
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the recipient's facts: %w", err)
 	}
-	if s.earlierRecipient != "" && len(r.Open()) > 0 {
-		if err := sameServer(s.earlierRecipient, ours); err != nil {
+	if before := s.before(r); before != nil && before.Recipient != nil {
+		if err := sameServer(before.Recipient.ServerUUID, ours); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"runner/pkg/archive"
 	"runner/pkg/archive/store"
 	"runner/pkg/clone"
+	"runner/pkg/plan"
 )
 
 // The codes of what streaming finds.
@@ -30,15 +31,10 @@ func (j *job) streams() bool { return j.checked != nil && j.checked.Mode == clon
 func (s *cloneStep) stream(ctx context.Context, r *engine.Runtime, server Server) (*cloned, error) {
 	j := s.job
 	pack := compressStep{job: j}
-	if err := pack.announceFolder(ctx, r); err != nil {
-		return nil, err
-	}
-	dst, err := j.host.Backup(j.folder())
+	nothing := func(string) bool { return false } // a stream can't be gone on with
+	dst, err := pack.open(ctx, r, nothing)
 	if err != nil {
 		return nil, err
-	}
-	if err := pack.clearAll(ctx, dst); err != nil {
-		return nil, fmt.Errorf("remove what an earlier attempt left: %w", err)
 	}
 	begin := j.now()
 	result := &packed{}
@@ -46,6 +42,7 @@ func (s *cloneStep) stream(ctx context.Context, r *engine.Runtime, server Server
 	if err != nil {
 		return nil, j.roomless(err)
 	}
+	j.donors.add(j.checked.Facts.Source.ServerUUID)
 	copied, err := s.pull(ctx, r, server, out)
 	if err != nil {
 		return nil, again(j.roomless(errors.Join(err, out.Abort())))
@@ -79,15 +76,18 @@ func (s *cloneStep) pull(ctx context.Context, r *engine.Runtime, server Server, 
 func (s *cloneStep) streamOptions(r *engine.Runtime) clone.StreamOptions {
 	p := s.job.Clone
 	o := clone.StreamOptions{
-		Threads: p.Threads, NetworkBandwidth: p.NetworkBandwidth, DDL: p.DDL, DDLTimeout: p.DDLTimeout,
+		Threads: p.Threads, NetworkBandwidth: slowest(p.Bandwidth, p.NetworkBandwidth), Compressed: wireCompressed(p), DDL: p.DDL, DDLTimeout: p.DDLTimeout,
 		InstallPlugin: s.job.Check.Plugin == "install", CheckPages: s.job.Checksum.Pages != "off",
-		RequireTLS: len(s.job.checked.Facts.EncryptedParts()) > 0,
+		RequireTLS: len(s.job.checked.Facts.EncryptedParts()) > 0, RefuseEncrypted: s.job.Encrypt == nil,
 	}
 	if r.Attempt() > 1 { // the server may not have noticed yet that the runner of the attempt before is gone
 		o.Patience = time.Minute
 	}
 	return o
 }
+
+// wireCompressed says whether a server is to compress what it sends.
+func wireCompressed(c plan.Clone) bool { return c.NetworkCompression == "zstd" }
 
 // keep writes the index, without which the data file would be packed for nothing.
 func (s *cloneStep) keep(ctx context.Context, dst store.Store, p *archive.Packed, result *packed) (err error) {
@@ -103,25 +103,6 @@ func (s *compressStep) streamOptions(result *packed) archive.StreamOptions {
 	return archive.StreamOptions{
 		Format: o.Format, Level: o.Level, Threads: o.Threads, Pages: o.Pages, Recipients: o.Recipients, OnBadPage: o.OnBadPage,
 	}
-}
-
-// clearAll removes what an earlier attempt left of a backup that was never finished: a stream can't be gone on with.
-func (s *compressStep) clearAll(ctx context.Context, dst store.Store) error {
-	files, err := dst.List(ctx)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if f.Name == manifestName {
-			return fmt.Errorf("%s is there: this backup is complete", f.Name)
-		}
-	}
-	for _, f := range files {
-		if err := dst.Remove(ctx, f.Name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // addStreamed takes over what the page checks on the way have found.
