@@ -11,6 +11,9 @@ import (
 // holeSize is the unit in which zeros become holes: the block size of the usual file systems.
 const holeSize = 4 << 10
 
+// writebackSize is from where on a piece of a file is written out at once.
+const writebackSize = 1 << 20
+
 // smallFile is up to where a file is written as it is, zeros too: it would take more to reserve its
 // blocks than to fill them.
 const smallFile = 4 * holeSize
@@ -108,8 +111,20 @@ func reserve(file *os.File, m *Member) (zeroed bool, err error) {
 	return true, err
 }
 
-// write leaves out zeros where the file has them already.
+// write leaves out zeros where the file has them already, and has the kernel begin to write out what is large: by itself
+// it begins when a tenth of the memory is to be written, which the last sync would have to wait for.
 func (f *restoring) write(content []byte, off int64) error {
+	if err := f.writeData(content, off); err != nil {
+		return err
+	}
+	if len(content) >= writebackSize {
+		// Advice only: errors of writing come back from the last sync.
+		_ = unix.SyncFileRange(int(f.file.Fd()), off, int64(len(content)), unix.SYNC_FILE_RANGE_WRITE)
+	}
+	return nil
+}
+
+func (f *restoring) writeData(content []byte, off int64) error {
 	if !f.sparse {
 		return f.writeAt(content, off)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -73,8 +74,10 @@ func TestAStreamWhoseConnectionsAreCutGoesOnAndIsOfOneInstant(t *testing.T) {
 	}
 	for range rounds(t) {
 		for _, threads := range all {
-			server, p := through(t, my, "")
-			cutInEachStage(t, server, threads, func() bool { p.cut(); return true })
+			t.Run(strconv.Itoa(threads), func(t *testing.T) {
+				server, p := through(t, my, "")
+				cutInEachStage(t, server, threads, func() bool { p.cut(); return true })
+			})
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -78,12 +79,14 @@ func TestAStreamOfEncryptedTablesUnderWritesAndDDLIsOfOneInstant(t *testing.T) {
 	t.Parallel()
 	my := mysqldtest.Start(t, mysqldtest.WithKeyring(), mysqldtest.WithArgs("--default-table-encryption=ON", "--innodb-redo-log-encrypt=ON", "--innodb-undo-log-encrypt=ON"))
 	startLoad(t, my, 40)
-	for range rounds(t) {
-		sink := newFolder(t)
-		_, err := connect(t, my).CloneStream(t.Context(), clone.StreamOptions{Threads: 3, NetworkBandwidth: 16 << 20, RequireTLS: true, CheckPages: true}, sink, hooks(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		verify(t, sink.boot(t, mysqldtest.WithKeyring()))
+	for round := range rounds(t) {
+		t.Run(strconv.Itoa(round), func(t *testing.T) {
+			sink := newFolder(t)
+			_, err := connect(t, my).CloneStream(t.Context(), clone.StreamOptions{Threads: 3, NetworkBandwidth: 16 << 20, RequireTLS: true, CheckPages: true}, sink, hooks(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			verify(t, sink.boot(t, mysqldtest.WithKeyring()))
+		})
 	}
 }

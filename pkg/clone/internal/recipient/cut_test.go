@@ -65,6 +65,27 @@ func TestASessionGoesOnAfterACutOfAnyConnectionAnywhere(t *testing.T) {
 	}
 }
 
+// Nothing was sent over it yet, so that nothing is lost with it.
+func TestAWorkerThatCannotConnectYetCostsTheSessionNothing(t *testing.T) {
+	s := small()
+	s.Workers = 1
+	tr := &trial{play: s.Play(), o: Options{Threads: 2}}
+	var dials atomic.Int32
+	tr.o.Dial = func(ctx context.Context) (*wire.Conn, error) {
+		if n := dials.Add(1); n > 2 && n < 6 {
+			return nil, fmt.Errorf("dial: %w", &wire.TimeoutError{After: time.Second})
+		}
+		return wire.Dial(ctx, tr.server.Config())
+	}
+	var notes atomic.Int32
+	tr.o.Note = func(string) { notes.Add(1) }
+	r := tr.pull(t)
+	same(t, tr.sink, outcome(s))
+	if r.Resumed != 0 || dials.Load() != 6 || notes.Load() != 1 {
+		t.Errorf("resumed %d times, %d connections, %d notes", r.Resumed, dials.Load(), notes.Load())
+	}
+}
+
 func TestASilentConnectionIsMadeAgain(t *testing.T) {
 	starts := map[string]func(wire.Response) bool{
 		"file data": donor.DataOf(wire.StateFileCopy), "page data": donor.DataOf(wire.StatePageCopy), "redo data": donor.DataOf(wire.StateRedoCopy),

@@ -38,7 +38,7 @@ func (m *master) hire(ctx context.Context) {
 
 // work attaches a connection to the session and reads it to its end.
 func (s *session) work(ctx context.Context) error {
-	c, err := s.dial(ctx)
+	c, err := s.dialWorker(ctx)
 	if refused := new(wire.ServerError); errors.As(err, &refused) { // there may be as many connections as it lets in
 		s.refusedWorker(refused)
 		return nil
@@ -58,6 +58,23 @@ func (s *session) work(ctx context.Context) error {
 	}
 	w.detach(err)
 	return err
+}
+
+// dialWorker makes a connection, again and again where it is lost before anything was asked of it: main does without it
+// meanwhile, and says itself whether the donor is gone.
+func (s *session) dialWorker(ctx context.Context) (*wire.Conn, error) {
+	for said := false; ; said = true {
+		c, err := s.dial(ctx)
+		if err == nil || !wire.Lost(err) || ctx.Err() != nil {
+			return c, err
+		}
+		if !said {
+			s.o.Note("another connection to the donor could not be made, and is tried again: " + err.Error())
+		}
+		if err := pause(ctx, s.pause); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // attach asks to be let in. The donor answers outside of a change of state alone, so a worker must not be waited for before it has
