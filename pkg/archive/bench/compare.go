@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -119,7 +122,19 @@ func (b *bench) floor(ctx context.Context) error {
 	return nil
 }
 
+// packed makes the backup that is read, where no comparison before has left one.
+func (b *bench) packed(ctx context.Context) error {
+	if _, err := os.Stat(b.path("backup")); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_, err := b.pack(codec.Zstd, codec.Zstd.DefaultLevel()).run(ctx)
+	return err
+}
+
 func (b *bench) restore(ctx context.Context) error {
+	if err := b.packed(ctx); err != nil {
+		return err
+	}
 	target := b.path("restored")
 	ours := own("runner restore, everything verified", target, treeSize, "restore", b.path("backup"), target)
 	line := fmt.Sprintf("mkdir '%[2]s' && zstd -qdc '%[1]s/data.tar.zst' | tar -x -C '%[2]s'", b.path("backup"), target)
@@ -133,6 +148,9 @@ func (b *bench) restore(ctx context.Context) error {
 
 // oneTable compares the restore of one table of some size and of a small one with that of everything.
 func (b *bench) oneTable(ctx context.Context) error {
+	if err := b.packed(ctx); err != nil {
+		return err
+	}
 	all := own("runner restore, everything", b.path("restored"), treeSize, "restore", b.path("backup"), b.path("restored"))
 	notes := own("runner restore --path shop/notes.ibd", b.path("one"), treeSize, "restore", b.path("backup"), b.path("one"), "shop/notes.ibd")
 	small := own("runner restore --path shop/small0000.ibd", b.path("one"), treeSize, "restore", b.path("backup"), b.path("one"), "shop/small0000.ibd")
@@ -144,6 +162,9 @@ func (b *bench) oneTable(ctx context.Context) error {
 }
 
 func (b *bench) verify(ctx context.Context) error {
+	if err := b.packed(ctx); err != nil {
+		return err
+	}
 	ours := own("runner verify", "", nil, "verify", b.path("backup"))
 	if err := turns(ctx, b.pairs, ours); err != nil {
 		return err
