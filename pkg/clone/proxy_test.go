@@ -22,6 +22,7 @@ type proxied struct {
 	client, server net.Conn
 	mu             sync.Mutex
 	role           role
+	closed         bool
 	forgotten      bool // by a firewall, whose other side does not know: the server's is not closed
 }
 
@@ -88,6 +89,7 @@ func (c *proxied) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.forgotten {
+		c.closed = true
 		c.close()
 	}
 }
@@ -117,10 +119,11 @@ func (c *proxied) found(command byte) {
 	}
 }
 
+// is says whether it is an open connection of a role.
 func (c *proxied) is(r role) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.role == r
+	return c.role == r && !c.closed && !c.forgotten
 }
 
 // commandReader finds the commands of the clone protocol in what a client sends.
@@ -171,7 +174,7 @@ func (p *proxy) cutOne(r role) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, c := range slices.Backward(p.open) {
-		if c.is(r) && !c.forgotten {
+		if c.is(r) {
 			c.close()
 			p.open = slices.Delete(p.open, i, i+1)
 			return true
@@ -186,7 +189,7 @@ func (p *proxy) forgetOne(r role) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range slices.Backward(p.open) {
-		if c.is(r) && !c.forgotten {
+		if c.is(r) {
 			c.mu.Lock()
 			c.forgotten = true
 			c.mu.Unlock()

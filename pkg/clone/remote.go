@@ -28,6 +28,15 @@ type Donor interface{ giving() *Server }
 func (s *Server) giving() *Server    { return s }
 func (d *DryServer) giving() *Server { return d.s }
 
+// Unpullable says why no recipient can pull from the server by the address that it is connected to at; nil: one can.
+func (s *Server) Unpullable() error {
+	_, err := s.config.origin()
+	return err
+}
+
+// Unpullable is Server.Unpullable.
+func (d *DryServer) Unpullable() error { return d.s.Unpullable() }
+
 // Pulled says where a remote copy came from.
 type Pulled struct {
 	Donor     string `json:"donor"`     // host:port, as the recipient was told

@@ -42,8 +42,9 @@ func (c *cutter) progress(p clone.Progress) {
 	}
 }
 
-// cutInEachStage makes a copy of a server under load that is cut in each stage, and wants it to be whole all the same.
-func cutInEachStage(t *testing.T, server *clone.Server, threads int, cut func() bool) {
+// cutInEachStage makes a copy of a server under load that is cut in each stage, and wants it to be whole all the same, and to
+// have been resumed so often at least.
+func cutInEachStage(t *testing.T, server *clone.Server, threads, resumed int, cut func() bool) {
 	t.Helper()
 	c := &cutter{
 		cut: cut, cuts: map[string]int{}, stages: map[string]int{},
@@ -58,7 +59,7 @@ func cutInEachStage(t *testing.T, server *clone.Server, threads int, cut func() 
 	if err != nil {
 		t.Fatalf("%d connections: %v (cut %v of %v)", threads, err, c.cuts, c.stages)
 	}
-	if len(c.cuts) != 3 || result.Stream.Resumed < 3 {
+	if len(c.cuts) < resumed || result.Stream.Resumed < resumed {
 		t.Errorf("cut in %v, resumed %d times", c.cuts, result.Stream.Resumed)
 	}
 	verify(t, sink.boot(t))
@@ -76,7 +77,7 @@ func TestAStreamWhoseConnectionsAreCutGoesOnAndIsOfOneInstant(t *testing.T) {
 		for _, threads := range all {
 			t.Run(strconv.Itoa(threads), func(t *testing.T) {
 				server, p := through(t, my, "")
-				cutInEachStage(t, server, threads, func() bool { p.cut(); return true })
+				cutInEachStage(t, server, threads, 3, func() bool { p.cut(); return true })
 			})
 		}
 	}
@@ -87,10 +88,11 @@ func TestAStreamGoesOnAfterACutOfOneConnectionAlone(t *testing.T) {
 	my := mysqldtest.Start(t, mysqldtest.WithTCP())
 	startLoad(t, my, 40)
 	for range rounds(t) {
-		for _, r := range []role{mainConnection, ackConnection, workerConnection} {
+		// The redo log is short: it may be here before a worker is, and before the loss of one is noticed.
+		for r, resumed := range map[role]int{mainConnection: 3, ackConnection: 3, workerConnection: 2} {
 			t.Run(string(r), func(t *testing.T) {
 				server, p := through(t, my, clone.TLSDisabled)
-				cutInEachStage(t, server, 3, func() bool { return p.cutOne(r) })
+				cutInEachStage(t, server, 3, resumed, func() bool { return p.cutOne(r) })
 			})
 		}
 	}

@@ -63,12 +63,12 @@ func TestAStreamTakesNoMoreThanThePrivilegesOfTheCheck(t *testing.T) {
 	server := open(t, clone.Config{Socket: my.Socket(), User: "sparse"})
 	h := hooks(t)
 	h.Note = func(text string) { t.Errorf("note: %s", text) }
-	if _, err := server.CloneStream(t.Context(), clone.StreamOptions{}, newFolder(t), h); err != nil {
+	if _, err := server.CloneStream(t.Context(), clone.StreamOptions{Threads: 1}, newFolder(t), h); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	h.Progress = func(clone.Progress) { cancel() }
-	if _, err := server.CloneStream(ctx, clone.StreamOptions{NetworkBandwidth: 1 << 20, Interval: time.Nanosecond}, newFolder(t), h); !errors.Is(err, context.Canceled) {
+	if _, err := server.CloneStream(ctx, clone.StreamOptions{Threads: 1, NetworkBandwidth: 1 << 20, Interval: time.Nanosecond}, newFolder(t), h); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 }

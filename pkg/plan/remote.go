@@ -19,7 +19,7 @@ func (l *loader) remoteSettings(s *settings, c *Clone) {
 	switch {
 	case s.values["mode"].bad:
 		return
-	case c.Mode == modeAuto && s.besideMode("recipient"):
+	case c.Mode == modeAuto: // which may come to have a use for all of it
 		return
 	case c.Mode == modeRemote:
 		if !s.given("recipient") {
@@ -33,7 +33,7 @@ func (l *loader) remoteSettings(s *settings, c *Clone) {
 			"set mode to \"remote\", or leave recipient out")
 	}
 	c.Recipient = nil
-	if c.Mode == modeStream || c.Mode == modeAuto {
+	if c.Mode == modeStream {
 		return
 	}
 	if c.NetworkBandwidth > 0 && s.besideMode("network_bandwidth") {

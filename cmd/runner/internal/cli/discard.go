@@ -21,7 +21,7 @@ func (a *app) discardCommand() *cobra.Command {
 		Short: "Give up an unfinished run and remove what it made",
 		Long: `Gives up an unfinished run: stops its clone if it is still running, restores the settings it changed, and deletes
 the directories that its journal says are its own. A finished backup is never deleted. What can't be undone now
-stays in the journal, and discard can be called again.` +
+stays in the journal, and discard can be called again; a directory that only the server's host can see is told of.` +
 			exits("nothing of the run is left", helpFailed, helpUsage, helpBusy, helpInterrupted),
 		Example: `  runner discard 20261122T100329Z-k3f9`,
 		Args:    a.arguments(1, 1),

@@ -62,9 +62,11 @@ func (s *checkStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 			return nil, err
 		}
 	}
-	mode := s.mode(r, facts)
+	mode := s.mode(r, server, facts)
 	target := s.target(ctx, r.Attempt())
-	target.Mode = mode
+	if target.Mode = mode; mode == clone.ModeLocal { // of auto
+		target.NetworkBandwidth, target.WireCompressed = 0, false
+	}
 	s.forget(r, facts)
 	recipient, findings, err := s.examine(ctx, r, server, facts, target)
 	if err != nil {
@@ -119,12 +121,12 @@ func (s *checkStep) forget(r *engine.Runtime, facts *clone.Facts) {
 }
 
 // mode is how the copy is going to be made; of auto it says why.
-func (s *checkStep) mode(r *engine.Runtime, facts *clone.Facts) string {
+func (s *checkStep) mode(r *engine.Runtime, server Server, facts *clone.Facts) string {
 	p := s.job.Clone
 	if p.Mode != "auto" {
 		return p.Mode
 	}
-	mode, why := s.choose(facts)
+	mode, why := s.choose(server, facts)
 	if before := s.before(r); before != nil { // what is to be undone lies where that mode has put it
 		mode, why = before.Mode, "as in the attempt before"
 	}
@@ -134,7 +136,7 @@ func (s *checkStep) mode(r *engine.Runtime, facts *clone.Facts) string {
 
 // choose is what mode auto becomes, and why. With a recipient, mounted_at says where its directory is seen, and nothing
 // of the source's.
-func (s *checkStep) choose(facts *clone.Facts) (mode, why string) {
+func (s *checkStep) choose(server Server, facts *clone.Facts) (mode, why string) {
 	p := s.job.Clone
 	distant := facts.NotLocal()
 	switch {
@@ -151,8 +153,8 @@ func (s *checkStep) choose(facts *clone.Facts) (mode, why string) {
 	case p.Recipient == nil:
 		return clone.ModeStream, distant
 	}
-	if reason := s.job.Source.NotDonor(); reason != "" {
-		return clone.ModeStream, distant + ", and " + reason
+	if err := server.Unpullable(); err != nil {
+		return clone.ModeStream, distant + ", and " + err.Error()
 	}
 	return clone.ModeRemote, distant + ", and the plan names the recipient " + p.Recipient.Address()
 }
@@ -206,11 +208,11 @@ func (s *checkStep) show(ctx context.Context, r *engine.Runtime, facts *clone.Fa
 		}
 		r.Emit(row)
 	}
-	r.Emit(s.forecast(ctx, facts))
+	r.Emit(s.forecast(ctx, facts, slowest(target.Bandwidth, target.NetworkBandwidth)))
 }
 
-// forecast is the time that the data takes at the pace of the newest backup, or at the bandwidth that is allowed.
-func (s *checkStep) forecast(ctx context.Context, facts *clone.Facts) engine.Forecast {
+// forecast is the time that the data takes at the pace of the newest backup, or at the bandwidth that is allowed, of which 0 is any.
+func (s *checkStep) forecast(ctx context.Context, facts *clone.Facts, limit int64) engine.Forecast {
 	bytes := float64(facts.EstimateBytes)
 	if bytes == 0 {
 		return engine.Forecast{Basis: "the size of the data is unknown"}
@@ -219,7 +221,7 @@ func (s *checkStep) forecast(ctx context.Context, facts *clone.Facts) engine.For
 		seconds float64
 		basis   []string
 	)
-	if limit := slowest(s.job.Clone.Bandwidth, s.job.Clone.NetworkBandwidth); limit > 0 {
+	if limit > 0 {
 		seconds += bytes / float64(limit)
 		basis = append(basis, "clone at "+humanize.IBytes(uint64(limit))+"/s")
 	}

@@ -41,6 +41,9 @@ func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
+	if err := s.same(ctx, r, server); err != nil {
+		return nil, err
+	}
 	if j.streams() {
 		if err := s.undoSettings(ctx, r); err != nil {
 			return nil, fmt.Errorf("clean up after the attempt before: %w", err)
@@ -69,6 +72,19 @@ func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 	s.later(r, err)
 	j.cloned = &cloned{Result: result, Attempt: r.Attempt()}
 	return j.cloned, nil
+}
+
+// same refuses another server than the one that an earlier attempt has begun to clone: what is to be gone on with, and to be
+// undone, is not there.
+func (s *cloneStep) same(ctx context.Context, r *engine.Runtime, server Server) error {
+	if len(r.Open()) == 0 {
+		return nil
+	}
+	facts, err := server.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	return sameServer(s.job.checked.writer().ServerUUID, facts)
 }
 
 // later takes what could not be undone beside a copy that is whole, and into which hours may have gone: it is tried

@@ -136,9 +136,18 @@ func (u *Undoing) removeStaging(ctx context.Context, d directory) error {
 	return u.Host.Remove(d.Ours)
 }
 
-// elsewhere asks the server about a directory that is not where it should be seen: what the server has written lies on its host
-// then, where only a person can remove it, and is told of.
+// elsewhere tells of a directory that is not where it should be seen: what the server has written lies on its host then, where
+// only a person can remove it. It may be one that we removed and were killed before we could say so.
 func (u *Undoing) elsewhere(ctx context.Context, d directory) error {
+	tell := func() error {
+		if u.Note != nil {
+			u.Note(engine.Action{Kind: engine.ActionDirectory, Summary: fmt.Sprintf("%s is not seen at %s: if it is on the server's host, remove it there by hand", d.Server, d.Ours)})
+		}
+		return nil
+	}
+	if u.Source == nil { // nobody is going to know more
+		return tell()
+	}
 	server, err := u.connect(ctx)
 	if err != nil {
 		return fmt.Errorf("there is no %s, and the server can't be asked whether it has written %s: %w", d.Ours, d.Server, err)
@@ -147,15 +156,24 @@ func (u *Undoing) elsewhere(ctx context.Context, d directory) error {
 	if err != nil {
 		return fmt.Errorf("there is no %s, and the server did not say whether it has written %s: %w", d.Ours, d.Server, err)
 	}
-	switch state.State {
-	case clone.CloneInProgress:
+	switch {
+	case state.State == clone.CloneInProgress:
 		return fmt.Errorf("the server is still writing into %s, which is not seen at %s", d.Server, d.Ours)
-	case clone.CloneCompleted, clone.CloneFailed:
-		if u.Note != nil {
-			u.Note(engine.Action{Kind: engine.ActionDirectory, Summary: fmt.Sprintf("%s is not seen at %s: look for it on the server's host, and remove it there by hand", d.Server, d.Ours)})
+	case state.State == clone.CloneNone && !u.began(d): // it was refused
+		return nil
+	}
+	return tell()
+}
+
+// began says whether the server was told to write into a directory, and has forgotten it, as after a restart.
+func (u *Undoing) began(d directory) bool {
+	for _, action := range u.Open {
+		var st clone.StatementEffect
+		if action.Kind == engine.ActionStatement && json.Unmarshal(action.Data, &st) == nil && st.Directory == d.Server {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // awaitNobody asks the server: a directory that is not finished may be one that is still being written.

@@ -16,6 +16,7 @@ import (
 // Recipient is what the steps need of a server that pulls a copy, and of the one that it is pulled from.
 type Recipient interface {
 	clone.Donor
+	Unpullable() error
 	DonorFacts(ctx context.Context) (*clone.Facts, error)
 	RecipientFacts(ctx context.Context, donor *clone.Facts) (*clone.Facts, error)
 	CheckRemote(ctx context.Context, donor clone.Donor, theirs, ours *clone.Facts, target clone.Target) []clone.Finding

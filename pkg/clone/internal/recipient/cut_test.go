@@ -100,7 +100,7 @@ func TestASilentConnectionIsMadeAgain(t *testing.T) {
 			t.Run(name+how, func(t *testing.T) {
 				t.Parallel()
 				f := &donor.Fault{Lane: donor.Main, Response: -1, When: when, Do: do}
-				if !overcome(t, 1, Options{Idle: 300 * time.Millisecond}, f) {
+				if !overcome(t, 1, Options{Idle: 800 * time.Millisecond}, f) {
 					t.Error("nobody fell silent")
 				}
 			})
@@ -114,7 +114,7 @@ func TestASilentConnectionIsMadeAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if !overcome(t, 3, Options{Idle: 300 * time.Millisecond}, f) {
+			if !overcome(t, 3, Options{Idle: 800 * time.Millisecond}, f) {
 				t.Error("nobody fell silent")
 			}
 		})

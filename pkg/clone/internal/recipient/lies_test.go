@@ -215,10 +215,11 @@ func TestALieAboutAStateIsRefused(t *testing.T) {
 // behind puts data where the file has ended; pages, which may be of what it has grown by, where no file can be.
 func behind(offset uint64) func(*wire.Data) {
 	return func(d *wire.Data) {
+		at := offset
 		if d.State == wire.StatePageCopy {
-			offset = wire.MaxSize - 1
+			at = wire.MaxSize - 1
 		}
-		d.Offset, d.FileSize = offset, min(d.FileSize, offset+1)
+		d.Offset, d.FileSize = at, min(d.FileSize, at+1)
 	}
 }
 

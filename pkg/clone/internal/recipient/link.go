@@ -13,6 +13,7 @@ type link struct {
 	session *session
 	conn    *wire.Conn
 	worker  *worker // nil: it is main
+	counted int64   // bytes from the network that the bandwidth was kept for
 }
 
 // reader is whose connection it is: main's, or a worker's.
@@ -102,16 +103,19 @@ func (l *link) data(ctx context.Context, d *wire.Data) error {
 	s.mu.Lock()
 	s.chunks.arrived(l, d.Chunk, d.Block)
 	s.mu.Unlock()
-	return s.throttle(ctx, len(r.Body), d.State)
+	came := l.conn.BytesRead() // fewer than of data, where that is compressed on the way
+	n := came - l.counted
+	l.counted = came
+	return s.throttle(ctx, n, d.State)
 }
 
 // throttle keeps to the bandwidth while files are copied, and at no other time.
-func (s *session) throttle(ctx context.Context, n int, state wire.StateKind) error {
+func (s *session) throttle(ctx context.Context, n int64, state wire.StateKind) error {
 	if s.limit == nil || state != wire.StateFileCopy {
 		return nil
 	}
 	// Not WaitN: that gives up at once, with an error of its own, where ctx would end before.
-	return pause(ctx, s.limit.ReserveN(time.Now(), min(n, maxBlock)).Delay())
+	return pause(ctx, s.limit.ReserveN(time.Now(), int(min(n, maxBlock))).Delay())
 }
 
 // place finds the file that data is of, and makes the data what the sink is to have; nil for data that goes nowhere.

@@ -183,7 +183,7 @@ func (s *session) attempt(ctx context.Context, resume bool) error {
 		return nil
 	case done && wire.Lost(err):
 		return nil // all of it is here, only the farewell is missing
-	case !wire.Lost(err) && (!resume || !unnoticed(err)):
+	case !wire.Lost(err):
 		m.cancel()
 	}
 	return err

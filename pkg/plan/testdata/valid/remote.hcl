@@ -51,7 +51,6 @@ job "auto" {
   clone {
     mode                = "auto"
     directory           = "/d"
-    recipient           = source.mysql.spare
     network_bandwidth   = 0
     network_compression = "zstd"
   }
