@@ -113,7 +113,8 @@ func TestWhatTheDonorSaysIsClassifiedByTheDonorsNumber(t *testing.T) {
 		"Clone Donor Error: 1227 : Access denied; you need (at least one of) the BACKUP_ADMIN privilege(s) for this operation.": {1227, UserMustFix},
 		"Clone Donor Error: 2013 : Lost connection to MySQL server during query.":                                               {2013, Retry},
 		"Clone Donor Error: 1205 : Lock wait timeout exceeded; try restarting transaction.":                                     {1205, Retry},
-		"Clone Donor Error: 1815 : Internal error: Innodb Clone Restart could not find existing clone.":                         {erCloneDonor, UserMustFix},
+		"Clone Donor Error: 1815 : Internal error: Innodb Clone Restart could not find existing clone.":                         {1815, Retry},
+		"Clone Donor Error: 4711 : Something that nobody has heard of.":                                                         {erCloneDonor, UserMustFix},
 		"Fehler des Spenders": {erCloneDonor, UserMustFix},
 	} {
 		err := wrap("clone", c.explained(&mysql.MySQLError{Number: erCloneDonor, Message: message}))
