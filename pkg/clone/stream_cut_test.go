@@ -48,7 +48,7 @@ func cutInEachStage(t *testing.T, server *clone.Server, threads, resumed int, cu
 	t.Helper()
 	c := &cutter{
 		cut: cut, cuts: map[string]int{}, stages: map[string]int{},
-		after: map[string]int{"FILE COPY": 1 + rand.IntN(60), "PAGE COPY": 1 + rand.IntN(50), "REDO COPY": 1 + rand.IntN(2)},
+		after: map[string]int{"FILE COPY": 1 + rand.IntN(60), "PAGE COPY": 1 + rand.IntN(20), "REDO COPY": 1 + rand.IntN(2)},
 	}
 	sink := newFolder(t)
 	h := hooks(t)
