@@ -88,12 +88,16 @@ func TestEveryKindOfKeyOpensWhatIsEncryptedForIt(t *testing.T) {
 func TestFilesWithoutAnIdentityAreRefusedAndNotShown(t *testing.T) {
 	protected, public := sshKey(t, ed25519Key(t), "passphrase")
 	secret := newIdentity(t).String()
+	mistyped := secret[:len(secret)-1] + "X"
+	if mistyped == secret {
+		mistyped = secret[:len(secret)-1] + "Q"
+	}
 	for name, c := range map[string]struct{ text, says string }{
 		"empty":               {"", "no identity is in it"},
 		"comments":            {"# public key: age1…\n\n", "no identity is in it"},
 		"a recipient":         {newIdentity(t).Recipient().String(), "line 1 is no identity"},
 		"an SSH public key":   {public, "line 1 is no identity"},
-		"a mistyped key":      {"# mine\n" + secret[:len(secret)-1] + "X\n", "line 2 is no identity"},
+		"a mistyped key":      {"# mine\n" + mistyped + "\n", "line 2 is no identity"},
 		"a second bad key":    {secret + "\nAGE-SECRET-KEY-1", "line 2 is no identity"},
 		"a protected SSH key": {protected, "protected by a passphrase"},
 		"an encrypted file":   {"age-encryption.org/v1\n-> scrypt", "protected by a passphrase"},
