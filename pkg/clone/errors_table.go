@@ -31,7 +31,7 @@ var knownErrors = []knownError{
 	{1205, "ER_LOCK_WAIT_TIMEOUT", Retry, "wait for the DDL that is running to end (SHOW PROCESSLIST;), or raise ddl_timeout in the plan"},
 	{1226, "ER_USER_LIMIT_REACHED", Retry, "wait an hour, or raise the account's limit: ALTER USER … WITH MAX_QUERIES_PER_HOUR 0;"},
 	// "Log Archiver failed": the redo log was overwritten before it was copied.
-	{1815, "ER_INTERNAL_ERROR", Retry, "read the server's error log; of the log archiver: SET GLOBAL innodb_redo_log_capacity = … to more, or allow the clone more bandwidth"},
+	{1815, "ER_INTERNAL_ERROR", Retry, "read the server's error log; where the log archiver has failed, raise innodb_redo_log_capacity, or allow the clone more bandwidth"},
 	{3633, "ER_CLONE_DDL_IN_PROGRESS", Retry, "wait for the DDL that is running to end: SHOW PROCESSLIST;"},
 	{3983, "ER_INNODB_REDO_DISABLED", Retry, "wait for the bulk load to end, or: ALTER INSTANCE ENABLE INNODB REDO_LOG;"},
 

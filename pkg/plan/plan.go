@@ -106,7 +106,7 @@ type Clone struct {
 	Threads            int           // 0: the server's choice
 	DDL                string        // allow or block; "": leave the server's setting
 	DDLTimeout         time.Duration // 0: leave the server's setting
-	Recipient          *Source       // of mode remote, else nil
+	Recipient          *Source       // that may pull the copy, of the modes remote and auto; else nil
 	Keep               bool          // keep the staging directory afterwards
 }
 

@@ -49,31 +49,22 @@ func (s *settings) besideMode(name string) bool {
 	return value.given && (!mode.given || value.layer <= mode.layer)
 }
 
-// NotDonor says why no recipient can pull from a source that is named so; "" where one can. CLONE INSTANCE names it as
-// host:port, in which an IPv6 address cannot be written ("Cloning Remote Data" in MySQL's manual).
-func (s *Source) NotDonor() string {
-	if s.Socket != "" {
-		return "it has a socket, and a recipient connects by TCP"
-	}
-	if address, err := netip.ParseAddr(s.Host); err == nil && address.Is6() {
-		return "its host is an IPv6 address, and CLONE takes names and IPv4 addresses only"
-	}
-	return ""
-}
-
-// checkDonor refuses a source that no recipient can pull from.
+// checkDonor refuses a source that no recipient can pull from: CLONE INSTANCE names it as host:port, in which an IPv6
+// address cannot be written ("Cloning Remote Data" in MySQL's manual). Mode auto streams from such a one.
 func (l *loader) checkDonor(job *settings, j *Job) {
 	if j.Clone.Recipient == nil || j.Source == nil {
 		return
 	}
-	if reason := j.Source.NotDonor(); reason != "" && j.Clone.Mode == modeRemote {
-		hint := "set host and port of the source in place of socket, as the recipient reaches it"
-		if j.Source.Socket == "" {
-			hint = "give the address a name, in DNS or in /etc/hosts on the recipient's host and on this one, and set host to it"
-		}
-		l.fail(job.place("source"), "Conflicting attributes", "With mode \"remote\" the recipient connects to "+j.Source.Address()+" as the plan names it, but "+reason+".", hint)
+	at, remote := job.place("source"), j.Clone.Mode == modeRemote
+	if address, err := netip.ParseAddr(j.Source.Host); remote && err == nil && address.Is6() {
+		l.fail(at, "Conflicting attributes", fmt.Sprintf("The host of %s is an IPv6 address, and CLONE takes names and IPv4 addresses only.", j.Source.Address()),
+			"give the address a name, in DNS or in /etc/hosts on the recipient's host and on this one, and set host to it")
 	}
-	if r := j.Clone.Recipient; r != nil && sameServer(j.Source, r) {
+	if remote && j.Source.Socket != "" {
+		l.fail(at, "Conflicting attributes", fmt.Sprintf("With mode \"remote\" the recipient connects to %s by TCP, and it has a socket.", j.Source.Address()),
+			"set host and port of the source in place of socket, as the recipient reaches it")
+	}
+	if r := j.Clone.Recipient; sameServer(j.Source, r) {
 		l.fail(recipientPlace(job), "Conflicting attributes", fmt.Sprintf("The recipient is %s, which is the source itself.", r.Address()),
 			"name another server as recipient, or set mode to \"local\"")
 	}

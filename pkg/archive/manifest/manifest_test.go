@@ -44,7 +44,7 @@ func full() *manifest.Manifest {
 			RestoreCNF: "[mysqld]\nlower_case_table_names = 1\n", Unknown: map[string]string{"replica_status": "1227 (42000): Access denied"},
 		},
 		Clone: manifest.Clone{
-			Mode: "local", Statement: "CLONE LOCAL DATA DIRECTORY = '/var/tmp/clone/x'", Directory: "/var/tmp/clone/x", Observed: "/mnt/clone/x",
+			Mode: "local", Statement: "CLONE LOCAL DATA DIRECTORY = '/staging/x'", Directory: "/staging/x", Observed: "/seen/x",
 			Began: at, Ended: later, Bytes: 1 << 30, Threads: 4, Bandwidth: 100 << 20,
 			Settings: []manifest.Setting{{Name: "clone_max_data_bandwidth", Previous: "0", Set: "100"}},
 			Stages: []manifest.Stage{

@@ -63,10 +63,7 @@ func (s *checkStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 		}
 	}
 	mode := s.mode(r, server, facts)
-	target := s.target(ctx, r.Attempt())
-	if target.Mode = mode; mode == clone.ModeLocal { // of auto
-		target.NetworkBandwidth, target.WireCompressed = 0, false
-	}
+	target := s.target(ctx, mode, r.Attempt())
 	s.forget(r, facts)
 	recipient, findings, err := s.examine(ctx, r, server, facts, target)
 	if err != nil {
@@ -126,9 +123,11 @@ func (s *checkStep) mode(r *engine.Runtime, server Server, facts *clone.Facts) s
 	if p.Mode != "auto" {
 		return p.Mode
 	}
-	mode, why := s.choose(server, facts)
+	var mode, why string
 	if before := s.before(r); before != nil { // what is to be undone lies where that mode has put it
 		mode, why = before.Mode, "as in the attempt before"
+	} else {
+		mode, why = s.choose(server, facts)
 	}
 	r.Emit(engine.Note{Text: fmt.Sprintf("mode auto is %s: %s", mode, why)})
 	return mode
@@ -160,12 +159,15 @@ func (s *checkStep) choose(server Server, facts *clone.Facts) (mode, why string)
 }
 
 // target is what the job is going to do, for the checks.
-func (s *checkStep) target(ctx context.Context, attempt int) clone.Target {
+func (s *checkStep) target(ctx context.Context, mode string, attempt int) clone.Target {
 	j := s.job
 	p := j.Clone
 	theirs, _ := j.staging(attempt)
+	if mode == clone.ModeLocal { // of auto: nothing is sent
+		p.NetworkBandwidth, p.NetworkCompression = 0, ""
+	}
 	return clone.Target{
-		Directory: p.Directory, MountedAt: p.MountedAt, Staging: theirs,
+		Mode: mode, Directory: p.Directory, MountedAt: p.MountedAt, Staging: theirs,
 		LostTables: j.Check.LostTables, Plugin: j.Check.Plugin, MinFree: j.Check.MinFree.Of,
 		ArchivePath: filepath.Dir(j.folder()), ArchiveNeed: s.archiveNeed(ctx),
 		Bandwidth: p.Bandwidth, Threads: p.Threads, DDL: p.DDL, DDLTimeout: p.DDLTimeout, Encrypted: j.Encrypt != nil,

@@ -32,7 +32,7 @@ func (s *cloneStep) Exclusive() []string {
 
 func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err error) {
 	j := s.job
-	server, err := j.host.Connect(ctx, writer(j.Job, j.checked.Mode))
+	server, err := s.connect(ctx, r)
 	if ctx.Err() != nil && err != nil {
 		// A stop leaves nothing running, whichever attempt began it.
 		return nil, errors.Join(err, s.undo(ctx, r))
@@ -41,9 +41,6 @@ func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	if err := s.same(ctx, r, server); err != nil {
-		return nil, err
-	}
 	if j.streams() {
 		if err := s.undoSettings(ctx, r); err != nil {
 			return nil, fmt.Errorf("clean up after the attempt before: %w", err)
@@ -74,17 +71,18 @@ func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 	return j.cloned, nil
 }
 
-// same refuses another server than the one that an earlier attempt has begun to clone: what is to be gone on with, and to be
-// undone, is not there.
-func (s *cloneStep) same(ctx context.Context, r *engine.Runtime, server Server) error {
-	if len(r.Open()) == 0 {
-		return nil
+// connect reaches the server that writes the copy, and refuses another one than an earlier attempt has begun to clone: what is to
+// be gone on with, and to be undone, is not there.
+func (s *cloneStep) connect(ctx context.Context, r *engine.Runtime) (Server, error) {
+	checked := s.job.checked
+	server, err := s.job.host.Connect(ctx, writer(s.job.Job, checked.Mode))
+	if err != nil || len(r.Open()) == 0 {
+		return server, err
 	}
-	facts, err := server.Facts(ctx)
-	if err != nil {
-		return err
+	if err := askSame(ctx, server, checked.writer().ServerUUID); err != nil {
+		return nil, errors.Join(err, server.Close())
 	}
-	return sameServer(s.job.checked.writer().ServerUUID, facts)
+	return server, nil
 }
 
 // later takes what could not be undone beside a copy that is whole, and into which hours may have gone: it is tried

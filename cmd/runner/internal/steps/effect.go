@@ -139,14 +139,9 @@ func (u *Undoing) removeStaging(ctx context.Context, d directory) error {
 // elsewhere tells of a directory that is not where it should be seen: what the server has written lies on its host then, where
 // only a person can remove it. It may be one that we removed and were killed before we could say so.
 func (u *Undoing) elsewhere(ctx context.Context, d directory) error {
-	tell := func() error {
-		if u.Note != nil {
-			u.Note(engine.Action{Kind: engine.ActionDirectory, Summary: fmt.Sprintf("%s is not seen at %s: if it is on the server's host, remove it there by hand", d.Server, d.Ours)})
-		}
-		return nil
-	}
 	if u.Source == nil { // nobody is going to know more
-		return tell()
+		u.unseen(d)
+		return nil
 	}
 	server, err := u.connect(ctx)
 	if err != nil {
@@ -162,7 +157,15 @@ func (u *Undoing) elsewhere(ctx context.Context, d directory) error {
 	case state.State == clone.CloneNone && !u.began(d): // it was refused
 		return nil
 	}
-	return tell()
+	u.unseen(d)
+	return nil
+}
+
+// unseen tells whoever has to remove a directory that it may be there.
+func (u *Undoing) unseen(d directory) {
+	if u.Note != nil {
+		u.Note(engine.Action{Kind: engine.ActionDirectory, Summary: fmt.Sprintf("%s is not seen at %s: if it is on the server's host, remove it there by hand", d.Server, d.Ours)})
+	}
 }
 
 // began says whether the server was told to write into a directory, and has forgotten it, as after a restart.
@@ -223,11 +226,16 @@ func (u *Undoing) same(ctx context.Context, server Server) error {
 	if u.UUID == "" {
 		return nil
 	}
+	return askSame(ctx, server, u.UUID)
+}
+
+// askSame asks a server who it is, and refuses one that is not the one of that server_uuid.
+func askSame(ctx context.Context, server Server, uuid string) error {
 	facts, err := server.Facts(ctx)
 	if err != nil {
 		return err
 	}
-	return sameServer(u.UUID, facts)
+	return sameServer(uuid, facts)
 }
 
 func sameServer(uuid string, facts *clone.Facts) error {

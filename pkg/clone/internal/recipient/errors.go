@@ -59,9 +59,14 @@ func busy(err error) bool { return donorNumber(err) == cloneInProgress }
 // the connections count.
 func unnoticed(err error) bool {
 	var donor *wire.DonorError
-	if errors.As(err, &donor) {
-		return donor.Number == cloneInProgress || donor.Number == internalError && strings.Contains(donor.Message, notIdle)
-	}
 	var server *wire.ServerError
-	return errors.As(err, &server) && slices.Contains([]uint16{tooManyConnections, tooManyOfTheUser, limitOfTheUser}, server.Number)
+	switch {
+	case busy(err):
+		return true
+	case errors.As(err, &donor):
+		return donor.Number == internalError && strings.Contains(donor.Message, notIdle)
+	case errors.As(err, &server):
+		return slices.Contains([]uint16{tooManyConnections, tooManyOfTheUser, limitOfTheUser}, server.Number)
+	}
+	return false
 }

@@ -19,6 +19,8 @@ job "stream" {
     mounted_at = "/mnt"     # ERROR: Conflicting attributes
     bandwidth  = "10M"      # ERROR: Conflicting attributes
     keep       = true       # ERROR: Conflicting attributes
+
+    network_compression = "lz4" # ERROR: Invalid value
   }
 }
 
@@ -31,15 +33,5 @@ job "local" {
     directory         = "/var/tmp"
     network_bandwidth = "10M" # ERROR: Conflicting attributes
     network_compression = "zstd" # ERROR: Conflicting attributes
-  }
-}
-
-job "unknown" {
-  source     = source.mysql.s
-  repository = repository.local.r
-
-  clone {
-    mode                = "stream"
-    network_compression = "lz4" # ERROR: Invalid value
   }
 }
