@@ -31,6 +31,10 @@ test: mysql ## run every test, with real servers
 	@# Three packages at once: servers that start, and bandwidths that are kept to, leave CPUs idle.
 	go test -p 3 -timeout 14m ./...
 
+.PHONY: soak
+soak: mysql ## 100 backups in mode stream and 30 in mode local under load, each restored, booted and checked (about an hour)
+	RUNNER_SOAK_STREAM=$(or $(STREAM),100) RUNNER_SOAK_LOCAL=$(or $(LOCAL),30) go test ./cmd/runner -run 'TestSoak$$' -count=1 -v -timeout 4h
+
 .PHONY: race
 race: mysql ## the same under the race detector (needs a C compiler)
 	go test -race -timeout 30m ./...

@@ -62,13 +62,13 @@ func cutInEachStage(t *testing.T, server *clone.Server, threads, resumed int, cu
 	if len(c.cuts) < resumed || result.Stream.Resumed < resumed {
 		t.Errorf("cut in %v, resumed %d times", c.cuts, result.Stream.Resumed)
 	}
-	verify(t, sink.boot(t))
+	mysqldtest.CheckLoad(t, sink.boot(t))
 }
 
 func TestAStreamWhoseConnectionsAreCutGoesOnAndIsOfOneInstant(t *testing.T) {
 	t.Parallel()
 	my := mysqldtest.Start(t, mysqldtest.WithTCP())
-	startLoad(t, my, 40)
+	mysqldtest.StartLoad(t, my, 40, 7)
 	all := []int{3}
 	if rounds(t) > 1 {
 		all = []int{1, 3}
@@ -86,7 +86,7 @@ func TestAStreamWhoseConnectionsAreCutGoesOnAndIsOfOneInstant(t *testing.T) {
 func TestAStreamGoesOnAfterACutOfOneConnectionAlone(t *testing.T) {
 	t.Parallel()
 	my := mysqldtest.Start(t, mysqldtest.WithTCP())
-	startLoad(t, my, 40)
+	mysqldtest.StartLoad(t, my, 40, 7)
 	for range rounds(t) {
 		// The redo log is short: it may be here before a worker is, and before the loss of one is noticed.
 		for r, resumed := range map[role]int{mainConnection: 3, ackConnection: 3, workerConnection: 2} {
@@ -170,7 +170,7 @@ const negative = "RUNNER_TEST_WITHOUT_PAGES"
 
 func withoutPages(t *testing.T) {
 	my := mysqldtest.Start(t)
-	startLoad(t, my, 40)
+	mysqldtest.StartLoad(t, my, 40, 7)
 	sink := &dropping{folder: newFolder(t)}
 	h := hooks(t)
 	h.Progress = sink.progress
@@ -181,7 +181,7 @@ func withoutPages(t *testing.T) {
 		t.Fatal("no page was changed")
 	}
 	t.Logf("%d pages were left out", sink.dropped)
-	verify(t, sink.boot(t))
+	mysqldtest.CheckLoad(t, sink.boot(t))
 }
 
 func TestACancelledStreamLeavesTheServerReadyForTheNextClone(t *testing.T) {

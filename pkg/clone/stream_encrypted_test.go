@@ -46,7 +46,7 @@ func TestAStreamOfEncryptedTablesBootsWithTheKeyringInIt(t *testing.T) {
 		if want, got := checksums(t, my), checksums(t, copied); want != got {
 			t.Errorf("%d connections: want %s, got %s", threads, want, got)
 		}
-		checkTables(t, copied)
+		mysqldtest.CheckTables(t, copied)
 		copied.Exec(t, "ALTER INSTANCE ROTATE INNODB MASTER KEY", "CREATE TABLE shop.new (id INT PRIMARY KEY) ENCRYPTION = 'Y'")
 	}
 }
@@ -78,7 +78,7 @@ func TestWhatWasEncryptedSinceTheCheckEndsAStreamThatMayNotHoldKeys(t *testing.T
 func TestAStreamOfEncryptedTablesUnderWritesAndDDLIsOfOneInstant(t *testing.T) {
 	t.Parallel()
 	my := mysqldtest.Start(t, mysqldtest.WithKeyring(), mysqldtest.WithArgs("--default-table-encryption=ON", "--innodb-redo-log-encrypt=ON", "--innodb-undo-log-encrypt=ON"))
-	startLoad(t, my, 40)
+	mysqldtest.StartLoad(t, my, 40, 7)
 	for round := range rounds(t) {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			sink := newFolder(t)
@@ -86,7 +86,7 @@ func TestAStreamOfEncryptedTablesUnderWritesAndDDLIsOfOneInstant(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			verify(t, sink.boot(t, mysqldtest.WithKeyring()))
+			mysqldtest.CheckLoad(t, sink.boot(t, mysqldtest.WithKeyring()))
 		})
 	}
 }

@@ -109,37 +109,14 @@ func hooks(t *testing.T) clone.Hooks {
 	return clone.Hooks{Note: func(text string) { t.Log(text) }}
 }
 
-// tables are those of users, as schema.table.
-func tables(t testing.TB, my *mysqldtest.Server) []string {
-	t.Helper()
-	var names []string
-	for _, row := range my.Query(t, "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables "+
-		"WHERE table_type = 'BASE TABLE' AND engine = 'InnoDB' AND table_schema NOT IN ('mysql', 'sys') ORDER BY 1") {
-		names = append(names, row[0])
-	}
-	return names
-}
-
 // checksums are those of all tables.
 func checksums(t testing.TB, my *mysqldtest.Server) string {
 	t.Helper()
 	var b strings.Builder
-	for _, name := range tables(t, my) {
+	for _, name := range mysqldtest.Tables(t, my) {
 		fmt.Fprintln(&b, my.Query(t, "CHECKSUM TABLE "+name))
 	}
 	return b.String()
-}
-
-// checkTables wants every table to be sound.
-func checkTables(t testing.TB, my *mysqldtest.Server) {
-	t.Helper()
-	for _, name := range tables(t, my) {
-		for _, row := range my.Query(t, "CHECK TABLE "+name+" EXTENDED") {
-			if row[3] != "OK" {
-				t.Errorf("CHECK TABLE %s: %v", name, row)
-			}
-		}
-	}
 }
 
 // fill makes tables of every kind.

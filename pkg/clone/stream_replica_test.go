@@ -14,14 +14,14 @@ func TestAReplicaMadeFromAStreamCatchesUpWithItsDonor(t *testing.T) {
 	gtid := mysqldtest.WithArgs("--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--server-id=1")
 	my := mysqldtest.Start(t, mysqldtest.WithTCP(), gtid)
 	my.Exec(t, "CREATE USER copier@'%' IDENTIFIED BY 'secret'", "GRANT REPLICATION SLAVE ON *.* TO copier@'%'")
-	l := startLoad(t, my, 12)
+	l := mysqldtest.StartLoad(t, my, 12, 7)
 	sink := newFolder(t)
 	if _, err := connect(t, my).CloneStream(t.Context(), clone.StreamOptions{Threads: 3, NetworkBandwidth: 32 << 20}, sink, hooks(t)); err != nil {
 		t.Fatal(err)
 	}
 	replica := sink.bootWith(t, mysqldtest.WithArgs("--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--server-id=2", "--skip-replica-start"))
 	time.Sleep(200 * time.Millisecond) // of further writes
-	l.stop(t)
+	l.Stop(t)
 	replica.Exec(t, fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = %d, SOURCE_USER = 'copier', SOURCE_PASSWORD = 'secret', "+
 		"SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1", my.Port()), "START REPLICA")
 	done := my.Value(t, "SELECT @@GLOBAL.gtid_executed")

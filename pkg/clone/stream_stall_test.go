@@ -77,7 +77,7 @@ func TestARepositoryThatStallsCostsNoConnection(t *testing.T) {
 	t.Parallel()
 	seconds := number(t, "RUNNER_STALL_SECONDS", 18)
 	my := mysqldtest.Start(t)
-	startLoad(t, my, 120)
+	mysqldtest.StartLoad(t, my, 120, 7)
 	sink := &slowSink{folder: newFolder(t), stall: time.Duration(seconds) * time.Second, after: 30}
 	result, err := connect(t, my).CloneStream(t.Context(), clone.StreamOptions{Threads: 2, CheckPages: true}, sink, hooks(t))
 	if err != nil {
@@ -86,7 +86,7 @@ func TestARepositoryThatStallsCostsNoConnection(t *testing.T) {
 	if result.Stream.Resumed != 0 || result.Stream.Spilled == 0 || result.Stream.Stalled < 14*time.Second {
 		t.Errorf("resumed %d times, spilled %d bytes, stalled %v", result.Stream.Resumed, result.Stream.Spilled, result.Stream.Stalled)
 	}
-	verify(t, sink.boot(t))
+	mysqldtest.CheckLoad(t, sink.boot(t))
 }
 
 // counted counts what is written.

@@ -24,7 +24,7 @@ func TestAStreamBootsWithEveryKindOfTableAndTheSameRows(t *testing.T) {
 		if want, got := checksums(t, my), checksums(t, copied); want != got {
 			t.Errorf("%d connections: want %s, got %s", threads, want, got)
 		}
-		checkTables(t, copied)
+		mysqldtest.CheckTables(t, copied)
 		copied.Query(t, "SELECT * FROM shop.gone")
 		if len(result.Stream.External) != 1 || result.Stream.Connections < 1 || result.Stream.Connections > threads || result.Bytes == 0 {
 			t.Errorf("%d connections: %+v", threads, result.Stream)

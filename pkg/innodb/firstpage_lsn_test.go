@@ -1,6 +1,9 @@
 package innodb
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // A server makes the first page of a tablespace without an LSN; what is on disk stays so until the page is flushed.
 func TestAFirstPageWithoutAnLSNIsSound(t *testing.T) {
@@ -22,5 +25,27 @@ func TestAFirstPageWithoutAnLSNIsSound(t *testing.T) {
 		if r := s.Check(0, page); r.State != Bad {
 			t.Errorf("%s, damaged: %+v", name, r)
 		}
+	}
+}
+
+func TestTheFirstPageOfAFileJustCreatedStatesItsPageSize(t *testing.T) {
+	for _, want := range []Space{
+		{ID: 189, Flags: 0x4027, PageSize: 4096, Logical: 16384, Compressed: true}, // KEY_BLOCK_SIZE = 4
+		{ID: 190, Flags: 0x4021, PageSize: 16384, Logical: 16384},
+	} {
+		page := want.FirstPage(90704)
+		got, err := ReadSpace(page)
+		if err != nil || got != want {
+			t.Errorf("space %+v: read as %+v (%v)", want, got, err)
+		}
+		if r := got.Check(0, page); r.State != OK {
+			t.Errorf("space %+v: page 0 is %v: %s", want, r.State, r.Reason)
+		}
+	}
+}
+
+func TestAPageOfZerosIsNotAFirstPage(t *testing.T) {
+	if s, err := ReadSpace(make([]byte, 16384)); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("zeros are read as %+v (%v)", s, err)
 	}
 }

@@ -45,7 +45,7 @@ func PageSize(flags uint32) (physical, logical int, err error) {
 }
 
 // ReadSpace reads the header of a tablespace from the beginning of its first page, of which it
-// needs [HeaderSize] bytes. Anything else than page 0 of a tablespace gives an error that is
+// needs [HeaderSize] bytes. The page may be that of a file just created. Anything else than page 0 of a tablespace gives an error that is
 // [ErrNoSpace]; the second and later files of a system tablespace are such.
 func ReadSpace(page0 []byte) (Space, error) {
 	if len(page0) < HeaderSize {
@@ -55,7 +55,7 @@ func ReadSpace(page0 []byte) (Space, error) {
 	if number := be32(page0[filNumber:]); number != 0 || id != inPage {
 		return Space{}, fmt.Errorf("page %d of space %d or %d: %w", number, id, inPage, ErrNoSpace)
 	}
-	if t := be16(page0[filType:]); t != TypeFSPHeader {
+	if t := be16(page0[filType:]); t != TypeFSPHeader && !justCreated(page0) {
 		return Space{}, fmt.Errorf("page type %d: %w", t, ErrNoSpace)
 	}
 	flags := be32(page0[fspFlags:])
@@ -72,6 +72,12 @@ func ReadSpace(page0 []byte) (Space, error) {
 		Compressed: flags>>flagsZipShift&flagsZipMask != 0,
 		Encrypted:  flags&flagEncrypted != 0,
 	}, nil
+}
+
+// justCreated reports whether page 0 is as the server writes it when it creates a file: without a page type and
+// without an LSN, both of which come with the first flush of the header.
+func justCreated(page0 []byte) bool {
+	return be16(page0[filType:]) == 0 && be64(page0[filLSN:]) == 0 && be32(page0[filSpaceID:]) != 0
 }
 
 // guessPages is how many pages from the start of a file are looked at for each page size, so
