@@ -63,6 +63,7 @@ func checks() []check {
 		{CodePacket, checkPacket, streaming},
 		{CodeArchiveTables, checkArchiveTables, streaming},
 		{CodeWireCompression, checkWireCompression, streaming},
+		{CodeSystemFiles, checkSystemFiles, everyMode},
 	}
 }
 

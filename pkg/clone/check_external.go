@@ -3,8 +3,6 @@ package clone
 import (
 	"fmt"
 	"strings"
-
-	"runner/pkg/clone/internal/recipient"
 )
 
 // checkExternal: a local clone would have to write such a file over itself (1086).
@@ -18,7 +16,7 @@ func checkExternal(s subject) Finding {
 	}
 	if s.target.streams() {
 		return found(SeverityInfo, "tables lie outside the data directory",
-			fmt.Sprintf("The copy has the files of these %d tablespaces below its own directory, in %s, where a server finds them that starts on it.", len(f.External), recipient.ExternalFolder), "")
+			fmt.Sprintf("The copy has the files of these %d tablespaces in its own directory: a table's in its schema's folder, a general tablespace's at the top. A server that starts on the copy finds them there.", len(f.External)), "")
 	}
 	names := []string{}
 	for _, t := range f.External {

@@ -83,6 +83,7 @@ func remoteChecks() []remoteCheck {
 		{CodeRemoteExternal, checkRemoteExternal},
 		{CodeRemoteEncryption, checkRemoteEncryption},
 		onRecipient(CodeRecipientBusy, checkBusy),
+		onDonor(CodeSystemFiles, checkSystemFiles),
 	}
 }
 

@@ -3,7 +3,6 @@ package clone
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -108,32 +107,6 @@ func (r *reader) finish() {
 		}
 	}
 	src.RestoreCNF = restoreCNF(f, "source")
-}
-
-// restoreCNF writes the option file that a server needs to start on a copy: what InnoDB and the dictionary were made
-// with and cannot be changed later ("Clone Plugin Limitations" and "InnoDB Startup Configuration" in the manual).
-// whose says which server's keyring the copy takes.
-func restoreCNF(f *Facts, whose string) string {
-	src := f.Source
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Made on %s (%s); start a server of the series %s with it.\n", src.Version, src.VersionComment, f.Version.Series())
-	if src.Keyring != "" {
-		fmt.Fprintf(&b, "# The %s used the keyring %s, which is not part of a copy: set it up as it was there.\n", whose, src.Keyring)
-	}
-	if len(src.Components) > 0 || len(src.Plugins) > 0 {
-		fmt.Fprintf(&b, "# It loads on its own, from its plugin directory: %s\n", strings.Join(append(append([]string{}, src.Plugins...), src.Components...), " "))
-	}
-	b.WriteString("[mysqld]\n")
-	for _, name := range []string{
-		"innodb_page_size", "innodb_data_file_path", "lower_case_table_names",
-		"character_set_server", "collation_server",
-	} {
-		value, there := f.Variables[name]
-		if there && value != "" {
-			fmt.Fprintf(&b, "%s = %s\n", name, value)
-		}
-	}
-	return b.String()
 }
 
 func isOn(value string) bool {

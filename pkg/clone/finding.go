@@ -60,6 +60,7 @@ const (
 	CodePacket            = "RUN061"
 	CodeArchiveTables     = "RUN062"
 	CodeWireCompression   = "RUN063"
+	CodeSystemFiles       = "RUN064"
 )
 
 // Codes of the findings that only a remote clone has, in their order.

@@ -72,6 +72,7 @@ const (
 	flagsPageMask     = 0xF
 	flagAntelope      = 1 << 0
 	flagAtomicBlobs   = 1 << 5
+	flagShared        = 1 << 11 // the tablespace may hold several tables
 	flagEncrypted     = 1 << 13
 	flagsKnown        = 1<<15 - 1
 	smallestSizeShift = 9

@@ -212,7 +212,7 @@ var ddlCases = []ddlCase{ //nolint:gochecknoglobals // a table
 		name: "made outside of the data directory",
 		page: func([]donor.File) []donor.File { return []donor.File{fresh(9, "/x/d/t.ibd", 3, fsp4K)} },
 		want: func(f []donor.File) map[string][]byte {
-			return with(contents(f, "d/a.ibd", "d/b.ibd", "d/c.ibd"), "runner-external/0/d/t.ibd", initialFile(7*page, page, 9, fsp4K, 90704, false))
+			return with(contents(f, "d/a.ibd", "d/b.ibd", "d/c.ibd"), "d/t.ibd", initialFile(7*page, page, 9, fsp4K, 90704, false))
 		},
 	},
 }

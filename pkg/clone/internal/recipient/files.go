@@ -20,7 +20,7 @@ const mysqlSchema = "mysql"
 // file is one that the donor has told of.
 type file struct {
 	path    string
-	donor   string // absolute path on the donor; empty for what lies in its data directory
+	donor   string // its name on the donor, if that leads out of the data directory; else empty
 	size    int64  // that it must have in the end
 	given   int64  // that it has in the sink
 	dead    bool   // dropped while its state was copied: what is still sent of it goes nowhere
@@ -105,7 +105,7 @@ func (fs *files) changed(f *file, d *wire.File) error {
 		if err != nil {
 			return err
 		}
-		f.size, f.donor = max(f.size, int64(d.Size)), absolute(d.Name)
+		f.size, f.donor = max(f.size, int64(d.Size)), outsideName(d.Name)
 		if f.removed || f.path == to || f.path == to+renaming {
 			return nil
 		}
@@ -117,7 +117,7 @@ func (fs *files) changed(f *file, d *wire.File) error {
 
 // create makes a file. One that DDL has made begins with the pages that recovery expects of it.
 func (fs *files) create(d *wire.File, byDDL bool) error {
-	f := &file{donor: absolute(d.Name), size: int64(d.Size), flags: d.Flags, first: d.FirstChunk, last: d.LastChunk}
+	f := &file{donor: outsideName(d.Name), size: int64(d.Size), flags: d.Flags, first: d.FirstChunk, last: d.LastChunk}
 	if d.Tablespace() {
 		physical, logical, err := innodb.PageSize(d.FSPFlags)
 		if err != nil {
@@ -135,6 +135,9 @@ func (fs *files) create(d *wire.File, byDDL bool) error {
 	}
 	var err error
 	if f.path, err = fs.place(d); err != nil {
+		return err
+	}
+	if err := fs.makeWay(d, f.path); err != nil {
 		return err
 	}
 	if err := fs.vacant(f.path); err != nil {
@@ -356,9 +359,9 @@ func (fs *files) externals() (all []External) {
 	return all
 }
 
-// absolute is a name that is an absolute path, and empty for any other.
-func absolute(name string) string {
-	if !path.IsAbs(name) {
+// outsideName is a name that leads out of the donor's data directory, and empty for any other.
+func outsideName(name string) string {
+	if !external(name) {
 		return ""
 	}
 	return name

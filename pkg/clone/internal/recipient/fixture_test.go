@@ -79,7 +79,7 @@ func small() *donor.Session {
 // outcome is what there must be of small.
 func outcome(s *donor.Session) map[string][]byte {
 	paths := map[int]string{
-		0: "ib_buffer_pool", 1: "ibdata1", 2: "d/a.ibd", 3: "d/name.ibd", 6: "d/empty.ibd", 7: "mysql.ibd", 8: "runner-external/0/d/far.ibd",
+		0: "ib_buffer_pool", 1: "ibdata1", 2: "d/a.ibd", 3: "d/name.ibd", 6: "d/empty.ibd", 7: "mysql.ibd", 8: "d/far.ibd",
 	}
 	all := map[string][]byte{"#innodb_redo/#ib_redo0": redo()}
 	for i, p := range paths {

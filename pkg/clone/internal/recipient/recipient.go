@@ -128,7 +128,7 @@ type Stage struct {
 
 // External is a file that lies outside of the donor's data directory.
 type External struct {
-	Donor string // absolute path on the donor
+	Donor string // path on the donor: absolute, or from the data directory on
 	Path  string // in the copy
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestASessionIsPulledWholeOverAnyNumberOfConnections(t *testing.T) {
 			if r.Pages.Checked == 0 || len(r.Pages.Bad) != 0 {
 				t.Errorf("pages: %+v", r.Pages)
 			}
-			if ext := []External{{"/elsewhere/d/far.ibd", "runner-external/0/d/far.ibd"}}; !slices.Equal(r.External, ext) {
+			if ext := []External{{"/elsewhere/d/far.ibd", "d/far.ibd"}}; !slices.Equal(r.External, ext) {
 				t.Errorf("outside of the data directory: %v", r.External)
 			}
 			if tr.sink.folders["dropped"] || !tr.sink.folders["mysql"] {
@@ -138,25 +139,40 @@ func TestASmallBandwidthIsSharedByFewConnections(t *testing.T) {
 	}
 }
 
-func TestFilesOutsideOfTheDataDirectoryKeepTheirLastFolder(t *testing.T) {
-	names := []string{"/ext/shop/a.ibd", "/ext/shop/b.ibd", "/ext/store/a.ibd", "/var/x/shop/a.ibd", "/one/t.ibd", "./shop/a.ibd"}
-	want := []string{
-		"runner-external/0/shop/a.ibd", "runner-external/0/shop/b.ibd", "runner-external/0/store/a.ibd", "runner-external/1/shop/a.ibd",
-		"runner-external/2/one/t.ibd", "shop/a.ibd",
+func TestFilesOutsideOfTheDataDirectoryLieWhereAServerFindsThem(t *testing.T) {
+	const shared = fsp4K | 1<<11
+	files := []struct {
+		name, want string
+		flags      uint32
+	}{
+		{"/ext/shop/a.ibd", "shop/a.ibd", fsp4K},
+		{"/ext/store/a.ibd", "store/a.ibd", fsp4K},
+		{"/var/x/shop/a.ibd", "runner-external/0/shop/a.ibd", fsp4K}, // the path is taken
+		{"/ext/general.ibd", "general.ibd", shared},
+		{"/var/general.ibd", "general.2.ibd", shared},
+		{"/ext/inside.ibd", "inside.2.ibd", shared}, // moves when the one inside comes
+		{"inside.ibd", "inside.ibd", shared},
+		{"./shop/b.ibd", "shop/b.ibd", fsp4K},
+		{"/var/x/general.3.ibd", "general.3.ibd", shared},
+		{"/var/x/general.ibd", "general.4.ibd", shared},
+		{"/ext/shop", "shop.2", shared}, // a folder has the name
 	}
 	s := &donor.Session{PageSize: page}
-	for i, name := range names {
-		s.Files = append(s.Files, tablespace(uint32(i)+1, name, 2))
+	want, outside := map[string][]byte{"#innodb_redo/#ib_redo0": redo()}, []External{}
+	for i, f := range files {
+		space := tablespace(uint32(i)+1, f.name, 2)
+		space.FSPFlags = f.flags
+		s.Files = append(s.Files, space)
+		want[f.want] = space.Content
+		if path.IsAbs(f.name) {
+			outside = append(outside, External{f.name, f.want})
+		}
 	}
 	tr := &trial{play: s.Play()}
 	r := tr.pull(t)
-	for i, p := range want {
-		if !bytes.Equal(tr.sink.files[p], s.Files[i].Content) {
-			t.Errorf("%s is not at %s", names[i], p)
-		}
-		if i < len(names)-1 && (i >= len(r.External) || r.External[i] != External{names[i], p}) {
-			t.Errorf("what is outside: %v", r.External)
-		}
+	same(t, tr.sink, want)
+	if !slices.Equal(r.External, outside) {
+		t.Errorf("outside are %v, want %v", r.External, outside)
 	}
 }
 
@@ -165,7 +181,7 @@ func TestExternalFilesAreListedAsTheyAreInTheEnd(t *testing.T) {
 	renamed := ddl(named(s.Files[0], "/e/d/z.ibd"), 0, wire.FlagRenamed)
 	s.PageChanges = []donor.File{renamed, renamed, ddl(s.Files[1], 1, wire.FlagDeleted), ddl(named(s.Files[2], "./d/c.ibd"), 2, wire.FlagRenamed)}
 	r := (&trial{play: s.Play()}).pull(t)
-	if want := []External{{"/e/d/z.ibd", "runner-external/0/d/z.ibd"}}; !slices.Equal(r.External, want) {
+	if want := []External{{"/e/d/z.ibd", "d/z.ibd"}}; !slices.Equal(r.External, want) {
 		t.Errorf("what is outside: %v", r.External)
 	}
 }
