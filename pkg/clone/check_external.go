@@ -14,9 +14,14 @@ func checkExternal(s subject) Finding {
 	if len(f.External) == 0 {
 		return okay("no table lies outside the data directory", "%d tablespaces were looked at.", len(f.Spaces))
 	}
+	if s.target.streams() && s.target.DDL == DDLAllow {
+		return found(SeverityError, "DDL cannot run while tables outside the data directory are copied",
+			fmt.Sprintf("DDL that is under way at the instant of the copy would have the copy's server delete the source's file. %d tablespaces lie outside %s, the first at %s.", len(f.External), f.Source.DataDir, f.External[0].Path),
+			"take ddl = \"allow\" out of the block clone of the plan: DDL then waits for the clone")
+	}
 	if s.target.streams() {
 		return found(SeverityInfo, "tables lie outside the data directory",
-			fmt.Sprintf("The copy has the files of these %d tablespaces in its own directory: a table's in its schema's folder, a general tablespace's at the top. A server that starts on the copy finds them there.", len(f.External)), "")
+			fmt.Sprintf("The copy has the files of these %d tablespaces in its own directory: a table's in its schema's folder, a general tablespace's at the top. A server that starts on the copy finds them there. DDL waits for the clone.", len(f.External)), "")
 	}
 	names := []string{}
 	for _, t := range f.External {

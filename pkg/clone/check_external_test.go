@@ -69,3 +69,14 @@ func TestHintsKnowKindsOfTablespaces(t *testing.T) {
 		t.Errorf("got %+v", f)
 	}
 }
+
+func TestDDLCannotRunBesideTablesOutsideTheDataDirectory(t *testing.T) {
+	for ddl, want := range map[string]Severity{DDLAllow: SeverityError, DDLBlock: SeverityInfo, "": SeverityInfo} {
+		s := healthy(t)
+		s.facts.External = []Tablespace{{Name: "a/t", Path: "/ext/a/t.ibd"}}
+		s.target.Mode, s.target.DDL = ModeStream, ddl
+		if f := s.check(t, CodeExternal); f.Severity != want || want == SeverityError && !strings.Contains(f.Detail, "/ext/a/t.ibd") {
+			t.Errorf("ddl %q: got %+v", ddl, f)
+		}
+	}
+}

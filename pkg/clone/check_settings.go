@@ -65,7 +65,7 @@ func (s subject) streamedDDL() Finding {
 	case ceil(int64(t.DDLTimeout), int64(time.Second)) > maxDDLTimeout:
 		return found(SeverityError, "what the plan says of DDL cannot be honoured", fmt.Sprintf("A timeout of %s cannot be asked for: at most %s.", t.DDLTimeout, maxDDLTimeout*time.Second), hint)
 	}
-	return okay("DDL is as the plan says", "DDL during the clone is allowed or blocked as the plan says; allowed where it says nothing.")
+	return okay("DDL is as the plan says", "DDL during the clone is allowed or blocked as the plan says; allowed where it says nothing, unless tables lie outside the data directory (RUN012).")
 }
 
 // hasVariable reports whether the server has the variable, or will have it once the plan's loading of the

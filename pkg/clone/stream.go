@@ -23,19 +23,26 @@ type StreamOptions struct {
 	// NetworkBandwidth is the most bytes a second that are read while files are copied; 0: no limit. Pages and redo
 	// are read as fast as can be, since holding them up would hold up DDL on the server.
 	NetworkBandwidth int64
-	Compressed       bool          // the server compresses what it sends, with zstd
-	DDL              string        // DDLAllow or ""; DDLBlock lets DDL wait for the clone
-	DDLTimeout       time.Duration // how long the server waits for DDL that is in its way; 0: five minutes, as it does itself
-	InstallPlugin    bool          // install the clone plugin where it is absent, and remove it again afterwards
-	RequireTLS       bool          // whatever the source says: encrypted tablespaces are not sent in clear
-	RefuseEncrypted  bool          // give up where something is encrypted, since its key would be in the copy
-	CheckPages       bool          // verify the checksums of InnoDB pages on the way
+	Compressed       bool // the server compresses what it sends, with zstd
+	// DDL is DDLAllow or "", which lets DDL run, or DDLBlock, which makes it wait for the clone. Where files lie outside the
+	// data directory it must be DDLBlock: see ErrOutside.
+	DDL             string
+	DDLTimeout      time.Duration // how long the server waits for DDL that is in its way; 0: five minutes, as it does itself
+	InstallPlugin   bool          // install the clone plugin where it is absent, and remove it again afterwards
+	RequireTLS      bool          // whatever the source says: encrypted tablespaces are not sent in clear
+	RefuseEncrypted bool          // give up where something is encrypted, since its key would be in the copy
+	CheckPages      bool          // verify the checksums of InnoDB pages on the way
 	// Patience is how long a server is asked again that says that another clone is running: it may be one whose
 	// recipient was killed, which it notices after a while.
 	Patience  time.Duration
 	Interval  time.Duration // between two reports of progress; 0 or less: 250 ms
 	Reconnect time.Duration // how long undoing may take; 0 or less: one minute
 }
+
+// ErrOutside is the error of a clone that lets DDL run, when a tablespace appears whose file lies outside the data
+// directory. DDL that is under way at the instant of the copy is in mysql.innodb_ddl_log with the path of its file, and a
+// server that starts on the copy deletes that file: the source's own, on the source's host.
+var ErrOutside = recipient.ErrOutside
 
 // StreamSink takes the copy. Its methods are called from one goroutine, in an order in which later bytes win. Paths are relative to
 // the data directory, with slashes, clean, and below it.
@@ -208,7 +215,7 @@ func (c *streamClone) options() recipient.Options {
 	o := c.stream
 	return recipient.Options{
 		Dial: c.dial, Threads: o.Threads, BlockDDL: o.DDL == DDLBlock, DDLTimeout: o.DDLTimeout, Bandwidth: o.NetworkBandwidth,
-		Connected: c.connected, Patience: o.Patience, RefuseEncrypted: o.RefuseEncrypted, CheckPages: o.CheckPages, At: c.at, Progress: c.progress, Note: c.note,
+		Connected: c.connected, Patience: o.Patience, RefuseEncrypted: o.RefuseEncrypted, RefuseOutside: o.DDL != DDLBlock, CheckPages: o.CheckPages, At: c.at, Progress: c.progress, Note: c.note,
 	}
 }
 
@@ -338,6 +345,8 @@ func streamError(err error) error {
 		return wrap(op, &mysql.MySQLError{Number: server.Number, Message: server.Message})
 	case errors.As(err, &protocol):
 		return &Error{Class: Other, Op: op, Err: err}
+	case errors.Is(err, ErrOutside):
+		return &Error{Class: Retry, Op: op, Err: err}
 	case errors.Is(err, recipient.ErrEncrypted):
 		return &Error{Class: UserMustFix, Op: op, Err: err}
 	case wire.Lost(err), connectionLost(err):

@@ -1,6 +1,7 @@
 package clone_test
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,4 +59,31 @@ func TestAStreamOfAServerThatIsCloningIsRefusedAsBusy(t *testing.T) {
 	if clone.ClassOf(second) != clone.Busy {
 		t.Errorf("the second one ends with %v", second)
 	}
+}
+
+func TestATableOutsideThatAppearsWhileDDLRunsEndsTheStream(t *testing.T) {
+	outside := t.TempDir()
+	my := mysqldtest.Start(t, mysqldtest.WithArgs("--innodb-directories="+outside))
+	fill(t, my)
+	h := hooks(t)
+	var once sync.Once
+	var work sync.WaitGroup
+	h.Progress = func(clone.Progress) {
+		once.Do(func() {
+			work.Go(func() { my.Exec(t, "CREATE TABLE shop.late (id INT PRIMARY KEY) DATA DIRECTORY = '"+outside+"'") })
+		})
+	}
+	server := connect(t, my)
+	_, err := server.CloneStream(t.Context(), clone.StreamOptions{Threads: 1, NetworkBandwidth: 3 << 20, Interval: time.Nanosecond}, newFolder(t), h)
+	work.Wait()
+	if !errors.Is(err, clone.ErrOutside) || clone.ClassOf(err) != clone.Retry {
+		t.Fatalf("error is %v", err)
+	}
+	// Now it is there from the beginning on.
+	_, err = server.CloneStream(t.Context(), clone.StreamOptions{Threads: 1}, newFolder(t), hooks(t))
+	if !errors.Is(err, clone.ErrOutside) {
+		t.Fatalf("error is %v", err)
+	}
+	copied, _ := streamed(t, my, clone.StreamOptions{DDL: clone.DDLBlock})
+	copied.Query(t, "SELECT * FROM shop.late")
 }

@@ -20,7 +20,7 @@ func TestAStreamBootsWithEveryKindOfTableAndTheSameRows(t *testing.T) {
 		"INSERT INTO shop.outside SELECT * FROM (SELECT 1 AS id, 'a' AS s) x",
 		"CREATE UNDO TABLESPACE more ADD DATAFILE 'more.ibu'")
 	for _, threads := range []int{1, 16} {
-		copied, result := streamed(t, my, clone.StreamOptions{Threads: threads})
+		copied, result := streamed(t, my, clone.StreamOptions{Threads: threads, DDL: clone.DDLBlock})
 		if want, got := checksums(t, my), checksums(t, copied); want != got {
 			t.Errorf("%d connections: want %s, got %s", threads, want, got)
 		}

@@ -61,7 +61,7 @@ func cloneBlock() Block {
 			{Name: "network_bandwidth", Type: Rate, Default: "0", Min: mebibyte, Max: maxBandwidth, ZeroAllowed: true, Doc: "Most data sent a second, at least 1M, modes `remote` and `stream`, there while files are copied; 0 is no limit."},
 			{Name: "network_compression", Type: Enum, Values: []string{"none", "zstd"}, Default: "none", Doc: "How the server compresses what it sends, mode `stream`. It costs the server CPU: for slow links."},
 			{Name: "threads", Type: Number, Default: "0", Max: maxCloneThreads, Doc: "Most threads, or connections, that CLONE may use; 0 is the server's choice, or 4 connections."},
-			{Name: "ddl", Type: Enum, Values: []string{"allow", "block"}, Doc: "Whether DDL may run on the server during the clone; without it the server's own setting holds."},
+			{Name: "ddl", Type: Enum, Values: []string{"allow", "block"}, Doc: "Whether DDL may run on the server during the clone; without it the server's own setting holds. With mode stream it runs, unless tables lie outside the data directory: then it waits, and `allow` is an error."},
 			{Name: "ddl_timeout", Type: Duration, Min: int64(time.Second), Max: maxDDLTimeout, Doc: "How long the clone waits for DDL that is running; without it the server's own setting holds. Whole seconds."},
 			{Name: "recipient", Type: SourceRef, Doc: "The server that pulls and writes the copy, `source.mysql.NAME`. Required with mode `remote`; `auto` may use it."},
 			{Name: "keep", Type: Bool, Default: "false", Doc: "Keep the staging directory after the archive is safe."},

@@ -62,6 +62,8 @@ type job struct {
 	host   Host
 	donors *donors // of all jobs
 
+	outside bool // a clone was given up because a table outside the data directory appeared: the next one holds DDL back
+
 	checked *checked
 	cloned  *cloned
 	packed  *packed

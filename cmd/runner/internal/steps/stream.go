@@ -45,6 +45,7 @@ func (s *cloneStep) stream(ctx context.Context, r *engine.Runtime, server Server
 	j.donors.add(j.checked.Facts.Source.ServerUUID)
 	copied, err := s.pull(ctx, r, server, out)
 	if err != nil {
+		j.outside = j.outside || errors.Is(err, clone.ErrOutside)
 		return nil, again(j.roomless(errors.Join(err, out.Abort())))
 	}
 	p, err := out.Close()
@@ -74,11 +75,15 @@ func (s *cloneStep) pull(ctx context.Context, r *engine.Runtime, server Server, 
 }
 
 func (s *cloneStep) streamOptions(r *engine.Runtime) clone.StreamOptions {
-	p := s.job.Clone
+	j := s.job
+	p := j.Clone
 	o := clone.StreamOptions{
 		Threads: p.Threads, NetworkBandwidth: slowest(p.Bandwidth, p.NetworkBandwidth), Compressed: wireCompressed(p), DDL: p.DDL, DDLTimeout: p.DDLTimeout,
-		InstallPlugin: s.job.Check.Plugin == "install", CheckPages: s.job.Checksum.Pages != "off",
-		RequireTLS: len(s.job.checked.Facts.EncryptedParts()) > 0, RefuseEncrypted: s.job.Encrypt == nil,
+		InstallPlugin: j.Check.Plugin == "install", CheckPages: j.Checksum.Pages != "off",
+		RequireTLS: len(j.checked.Facts.EncryptedParts()) > 0, RefuseEncrypted: j.Encrypt == nil,
+	}
+	if o.DDL == "" && (j.outside || len(j.checked.Facts.External) > 0) {
+		o.DDL = clone.DDLBlock
 	}
 	if r.Attempt() > 1 { // the server may not have noticed yet that the runner of the attempt before is gone
 		o.Patience = time.Minute

@@ -31,6 +31,9 @@ func (e *LostError) Unwrap() []error { return []error{e.First, e.Err} }
 // ErrEncrypted says that something is encrypted, whose key the donor sends in clear, and that Options refuse that.
 var ErrEncrypted = errors.New("something is encrypted, and its key would be in the copy")
 
+// ErrOutside is the error for a file from outside the donor's data directory that Options refuse.
+var ErrOutside = errors.New("a tablespace lies outside the data directory, and DDL is not held back")
+
 // The donor's errors that matter here, and those of its server.
 const (
 	cloneInProgress = 3634 // ER_CLONE_TOO_MANY_CONCURRENT_CLONES

@@ -264,6 +264,9 @@ func (s *session) told(d *wire.File) (all bool, err error) {
 		}
 		s.crypt = true
 	}
+	if s.o.RefuseOutside && !d.Redo() && !d.Deleted() && external(d.Name) {
+		return false, fmt.Errorf("%s: %w", d.Name, ErrOutside)
+	}
 	if err := s.files.announced(d, s.state); err != nil {
 		return false, err
 	}

@@ -3,6 +3,7 @@ package recipient
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -286,4 +287,21 @@ func TestADonorWithoutAnyFileIsPulled(t *testing.T) {
 	tr := &trial{play: (&donor.Session{}).Play(), o: Options{Threads: 2}}
 	tr.pull(t)
 	same(t, tr.sink, map[string][]byte{"#innodb_redo/#ib_redo0": redo()})
+}
+
+func TestAFileOutsideIsRefusedWhereTheOptionsSaySo(t *testing.T) {
+	inside := tablespace(1, "./d/a.ibd", 3)
+	made := tablespace(2, "/e/d/b.ibd", 0, 0)
+	made.Size = 7 * page
+	for name, s := range map[string]*donor.Session{
+		"there from the beginning": {PageSize: page, Files: []donor.File{inside, tablespace(2, "/e/d/b.ibd", 3)}},
+		"beside the data folder":   {PageSize: page, Files: []donor.File{inside, tablespace(2, "../e/b.ibd", 3)}},
+		"made by DDL":              {PageSize: page, Files: []donor.File{inside}, PageChanges: []donor.File{ddl(made, 1, 0)}},
+		"moved there by DDL":       {PageSize: page, Files: []donor.File{inside}, PageChanges: []donor.File{ddl(named(inside, "/e/d/a.ibd"), 0, wire.FlagRenamed)}},
+	} {
+		_, err := (&trial{play: s.Play(), o: Options{RefuseOutside: true}}).run(t)
+		if !errors.Is(err, ErrOutside) {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
 }
