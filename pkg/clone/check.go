@@ -64,6 +64,7 @@ func checks() []check {
 		{CodeArchiveTables, checkArchiveTables, streaming},
 		{CodeWireCompression, checkWireCompression, streaming},
 		{CodeSystemFiles, checkSystemFiles, everyMode},
+		{CodeReading, checkReading, everyMode},
 	}
 }
 

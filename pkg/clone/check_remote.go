@@ -84,6 +84,7 @@ func remoteChecks() []remoteCheck {
 		{CodeRemoteEncryption, checkRemoteEncryption},
 		onRecipient(CodeRecipientBusy, checkBusy),
 		onDonor(CodeSystemFiles, checkSystemFiles),
+		onDonor(CodeReading, checkReading),
 	}
 }
 

@@ -35,6 +35,7 @@ type Facts struct {
 	Spaces     []Tablespace `json:"tablespaces"`
 	External   []Tablespace `json:"external_tablespaces"` // those of Spaces that lie outside the data directory and stop a local clone
 	Encrypted  []Tablespace `json:"encrypted_tablespaces"`
+	Reading    Reading      `json:"reading"`     // what decides whether a copy can be read
 	Lost       []LostTable  `json:"lost_tables"` // base tables whose content is not cloned
 
 	EstimateBytes int64 `json:"estimate_bytes"` // of FILE COPY: the sizes of the files

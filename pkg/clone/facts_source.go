@@ -106,6 +106,7 @@ func (r *reader) finish() {
 			src.Unknown[field] = why
 		}
 	}
+	f.Reading = f.reading()
 	src.RestoreCNF = restoreCNF(f, "source")
 }
 

@@ -61,6 +61,8 @@ const (
 	CodeArchiveTables     = "RUN062"
 	CodeWireCompression   = "RUN063"
 	CodeSystemFiles       = "RUN064"
+	CodeReading           = "RUN065"
+	CodeReread            = "RUN066"
 )
 
 // Codes of the findings that only a remote clone has, in their order.

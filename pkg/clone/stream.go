@@ -70,6 +70,7 @@ type Streamed struct {
 	BadPages    []StreamedPage `json:"bad_pages"`    // damaged when they were last sent
 	External    []StreamedFile `json:"external"`     // files from outside of the data directory
 	Encrypted   bool           `json:"encrypted"`    // files are, and the keyring with their key is in the copy
+	BareRedo    int64          `json:"bare_redo"`    // blocks of the redo log that have no checksum
 	Plugins     []string       `json:"plugins"`      // active on the donor
 	Donor       []Setting      `json:"donor_config"` // variables that a server must share that starts on the copy
 }
@@ -178,8 +179,8 @@ func (c *streamClone) describe(r *recipient.Result) {
 	st := &Streamed{
 		Protocol: fmt.Sprintf("%#04x", r.Donor.Protocol), Version: r.Donor.Version, TLS: c.tls, Connections: r.Connection,
 		Resumed: r.Resumed, Network: r.Network, Spilled: r.Spilled, Stalled: r.Stalled, Pages: r.Pages.Checked,
-		Encrypted: r.Encrypted,
-		BadPages:  []StreamedPage{}, External: []StreamedFile{}, Plugins: []string{}, Donor: []Setting{},
+		Encrypted: r.Encrypted, BareRedo: r.UncheckedRedo,
+		BadPages: []StreamedPage{}, External: []StreamedFile{}, Plugins: []string{}, Donor: []Setting{},
 	}
 	for _, p := range r.Pages.Bad {
 		st.BadPages = append(st.BadPages, StreamedPage(p))

@@ -15,6 +15,10 @@ import (
 type cloned struct {
 	*clone.Result
 	Attempt int `json:"attempt"`
+	// Findings are those made after the copy was whole.
+	Findings []clone.Finding `json:"findings,omitempty"`
+	// RestoreCNF is the option file for the copy, with what changed since the check; "": nothing is known of that.
+	RestoreCNF string `json:"restore_cnf,omitempty"`
 	// Packed is the archive, where the copy went right into it; nil elsewhere.
 	Packed *packed `json:"packed,omitempty"`
 }
@@ -68,6 +72,9 @@ func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 	}
 	s.later(r, err)
 	j.cloned = &cloned{Result: result, Attempt: r.Attempt()}
+	if err := s.reread(ctx, r, j.cloned); err != nil {
+		return nil, errors.Join(err, s.undo(ctx, r))
+	}
 	return j.cloned, nil
 }
 
@@ -158,7 +165,7 @@ func (s *cloneStep) takeOver(ctx context.Context, r *engine.Runtime, server Serv
 	r.Adopted()
 	s.later(r, s.undoSettings(ctx, r))
 	s.job.cloned = &cloned{Result: result, Attempt: r.Attempt()}
-	return s.job.cloned, nil
+	return s.job.cloned, s.reread(ctx, r, s.job.cloned)
 }
 
 // begun are the newest staging directory and statement that are open.

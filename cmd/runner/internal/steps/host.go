@@ -19,6 +19,7 @@ import (
 type Server interface {
 	Recipient
 	Facts(ctx context.Context) (*clone.Facts, error)
+	Reading(ctx context.Context) (*clone.Reading, error)
 	Check(ctx context.Context, facts *clone.Facts, target clone.Target) []clone.Finding
 	CloneLocal(ctx context.Context, options clone.LocalOptions, hooks clone.Hooks) (*clone.Result, error)
 	CloneStream(ctx context.Context, options clone.StreamOptions, sink clone.StreamSink, hooks clone.Hooks) (*clone.Result, error)

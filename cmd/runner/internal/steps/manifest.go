@@ -2,6 +2,7 @@ package steps
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"runner/pkg/archive/codec"
@@ -21,7 +22,7 @@ func (j *job) manifest(attempt int, now time.Time) *manifest.Manifest {
 		},
 		Labels:      maps.Clone(j.Labels),
 		Annotations: maps.Clone(j.Metadata.Annotations),
-		Source:      manifest.Source(j.checked.Facts.Source),
+		Source:      j.sourceRecord(),
 		Clone:       j.cloneRecord(),
 		Window:      manifest.Window{Before: logStatus(j.cloned.Before), After: logStatus(j.cloned.After)},
 		Coordinates: coordinates(j.cloned.Coordinates),
@@ -31,6 +32,15 @@ func (j *job) manifest(attempt int, now time.Time) *manifest.Manifest {
 		Timings:     j.timings(attempt),
 		Proofs:      []manifest.Proof{},
 	}
+}
+
+// sourceRecord is the source as the check saw it, with the settings that the copy was made with in the end.
+func (j *job) sourceRecord() manifest.Source {
+	source := manifest.Source(j.checked.Facts.Source)
+	if j.cloned.RestoreCNF != "" {
+		source.RestoreCNF = j.cloned.RestoreCNF
+	}
+	return source
 }
 
 func (j *job) cloneRecord() manifest.Clone {
@@ -135,7 +145,7 @@ func (j *job) archiveRecord() manifest.Archive {
 
 func (j *job) findings() []manifest.Check {
 	all := []manifest.Check{}
-	for _, f := range j.checked.Findings {
+	for _, f := range append(slices.Clone(j.checked.Findings), j.cloned.Findings...) {
 		all = append(all, manifest.Check{Code: f.Code, Severity: string(f.Severity), Summary: f.Summary, Detail: f.Detail, Hint: f.Hint})
 	}
 	return append(all, j.summed.Notes...)

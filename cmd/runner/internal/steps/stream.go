@@ -52,12 +52,15 @@ func (s *cloneStep) stream(ctx context.Context, r *engine.Runtime, server Server
 	if err != nil {
 		return nil, j.roomless(err)
 	}
+	j.cloned = &cloned{Result: copied, Attempt: r.Attempt(), Packed: result}
+	if err := s.reread(ctx, r, j.cloned); err != nil {
+		return nil, err
+	}
 	if err := s.keep(ctx, dst, p, result); err != nil {
 		return nil, err
 	}
 	result.timing = timing{begin, j.now(), r.Attempt()}
 	result.addStreamed(copied.Stream)
-	j.cloned = &cloned{Result: copied, Attempt: r.Attempt(), Packed: result}
 	return j.cloned, nil
 }
 

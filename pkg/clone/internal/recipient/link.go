@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"runner/pkg/clone/internal/wire"
+	"runner/pkg/innodb"
 )
 
 // link is a connection that carries data.
@@ -142,6 +143,9 @@ func (s *session) place(d *wire.Data, data []byte) (*file, string, error) {
 	if f.dead {
 		return nil, "", nil
 	}
+	if f.redo {
+		s.bareLog += int64(innodb.RedoBlocksWithoutChecksum(blocksOf(d, data)))
+	}
 	if d.State == wire.StateFileCopy && isZero(data) {
 		return nil, "", nil // the file is made of zeros
 	}
@@ -153,6 +157,15 @@ func (s *session) place(d *wire.Data, data []byte) (*file, string, error) {
 	}
 	f.given = max(f.given, int64(d.Offset)+int64(len(data)))
 	return f, f.path, nil
+}
+
+// blocksOf returns what of the data of a redo file are whole blocks behind the file's header.
+func blocksOf(d *wire.Data, data []byte) []byte {
+	skip := (innodb.RedoBlockSize - d.Offset%innodb.RedoBlockSize) % innodb.RedoBlockSize
+	if d.Offset < innodb.RedoHeaderSize {
+		skip = innodb.RedoHeaderSize - d.Offset
+	}
+	return data[min(skip, uint64(len(data))):]
 }
 
 // of gives the file that data is of, with the size that it needs.

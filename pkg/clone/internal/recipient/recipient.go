@@ -113,6 +113,8 @@ type Result struct {
 	Network  int64         // bytes read from sockets
 	Pages    Pages
 	External []External
+	// UncheckedRedo is how many blocks of the redo log have no checksum.
+	UncheckedRedo int64
 	// Encrypted says that keys of tablespaces came, in clear. They are sealed in the copy with a key that is in KeyringStore:
 	// whoever has the copy can read them.
 	Encrypted  bool

@@ -41,6 +41,7 @@ type session struct {
 	resumed int
 	most    int // connections at once
 	network int64
+	bareLog int64 // blocks of the redo log that have no checksum
 	crypt   bool
 }
 
@@ -295,7 +296,7 @@ func (s *session) result() *Result {
 	}
 	r := &Result{
 		Donor: s.donor, Files: s.files.count(), Stages: s.stages, Resumed: s.resumed, Network: s.network, Pages: s.pages,
-		External: s.files.externals(), Encrypted: s.crypt, Connection: s.most,
+		External: s.files.externals(), UncheckedRedo: s.bareLog, Encrypted: s.crypt, Connection: s.most,
 	}
 	r.Pages.conclude(s.files)
 	r.Spilled, r.Stalled = s.queue.spilled()
