@@ -156,7 +156,7 @@ func (c *cell) change(t *testing.T, copied *mysqldtest.Server) {
 	t.Helper()
 	copied.Exec(t, "CREATE TEMPORARY TABLE shop.own (id INT)", "INSERT INTO shop.own VALUES (1)", "ALTER UNDO TABLESPACE undo_more SET INACTIVE")
 	for _, name := range c.tables(t, copied) {
-		copied.Exec(t, "UPDATE "+name+" SET s = REPEAT('COPY', 100)", "ALTER TABLE "+name+" ADD COLUMN more INT, ALGORITHM = INPLACE, LOCK = NONE",
+		copied.Exec(t, "UPDATE "+name+" SET s = REPEAT('COPY', 100)", "ALTER TABLE "+name+" ADD COLUMN more INT, ALGORITHM = INPLACE",
 			"ALTER TABLE "+name+" ADD KEY (more)", "INSERT INTO "+name+" (id, s) SELECT id + 1000, s FROM "+name)
 	}
 	copied.Exec(t, "FLUSH TABLES", "SET GLOBAL innodb_buffer_pool_dump_now = ON", "SET GLOBAL innodb_max_dirty_pages_pct_lwm = 0", "SET GLOBAL innodb_max_dirty_pages_pct = 0")

@@ -103,6 +103,7 @@ func tableLayouts() []layout {
 			tables: []string{
 				"CREATE TABLE far" + columns + "DATA DIRECTORY = 'EXT/a'",
 				"CREATE TABLE parts" + columns + "PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (100) DATA DIRECTORY = 'EXT/a', PARTITION p1 VALUES LESS THAN MAXVALUE DATA DIRECTORY = 'EXT/b')",
+				"CREATE TABLE words (id INT PRIMARY KEY, s VARCHAR(500), FULLTEXT KEY (s)) DATA DIRECTORY = 'EXT/a'",
 				"CREATE TABLE packed" + columns + "COMPRESSION = 'zlib' DATA DIRECTORY = 'EXT/b'",
 			},
 		},

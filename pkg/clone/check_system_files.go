@@ -8,8 +8,8 @@ import (
 )
 
 // checkSystemFiles: CLONE writes the files of the system tablespace and of undo tablespaces into the copy's top folder
-// under their last names, wherever they lie on the source. Two of one name would be one file in the copy, and a disk
-// partition has no file in it.
+// under their last names, wherever they lie on the source; general tablespaces lie there too. Two of one name would be one
+// file in the copy, and a disk partition has no file in it.
 func checkSystemFiles(s subject) Finding {
 	f := s.facts
 	where := map[string][]string{} // last name → paths
@@ -22,7 +22,8 @@ func checkSystemFiles(s subject) Finding {
 		}
 	}
 	for _, space := range f.Spaces {
-		if space.Type == spaceUndo && space.Path != "" {
+		general := space.Type == spaceGeneral && !f.outside(space.Path) // one outside gets another name, or is refused
+		if space.Path != "" && (space.Type == spaceUndo || general) {
 			add(space.Path)
 		}
 	}

@@ -18,14 +18,16 @@ func TestFilesThatWouldBeOneInTheCopyAreRefused(t *testing.T) {
 		want   Severity
 		says   string
 	}{
-		"names of their own":          {"/a/ibdata1:12M;/b/ibdata2:12M:autoextend", undo("./undo_001", "/u/more.ibu"), SeverityOK, "4 names"},
-		"one name, two folders":       {"/a/ibdata1:12M;/b/ibdata1:12M:autoextend:max:1G", nil, SeverityError, "/a/ibdata1 and /b/ibdata1"},
-		"two undo tablespaces":        {"ibdata1:12M:autoextend", undo("/u/x.ibu", "./undo_001", "/v/x.ibu"), SeverityError, "/u/x.ibu and /v/x.ibu"},
-		"system and undo tablespace":  {"sub/x.ibu:12M:autoextend", undo("/u/x.ibu"), SeverityError, "sub/x.ibu and /u/x.ibu"},
-		"a disk partition":            {"/dev/sdb1:3Graw", nil, SeverityError, "/dev/sdb1"},
-		"a new disk partition":        {"ibdata1:12M;/dev/sdb1:3Gnewraw", nil, SeverityError, "/dev/sdb1"},
-		"a table of the same name":    {"ibdata1:12M:autoextend", []Tablespace{{Type: "Single", Path: "./a/ibdata1"}}, SeverityOK, "1 names"},
-		"a general tablespace of one": {"ts.ibd:12M:autoextend", []Tablespace{{Type: "General", Path: "/x/ts.ibd"}}, SeverityOK, "1 names"},
+		"names of their own":           {"/a/ibdata1:12M;/b/ibdata2:12M:autoextend", undo("./undo_001", "/u/more.ibu"), SeverityOK, "4 names"},
+		"one name, two folders":        {"/a/ibdata1:12M;/b/ibdata1:12M:autoextend:max:1G", nil, SeverityError, "/a/ibdata1 and /b/ibdata1"},
+		"two undo tablespaces":         {"ibdata1:12M:autoextend", undo("/u/x.ibu", "./undo_001", "/v/x.ibu"), SeverityError, "/u/x.ibu and /v/x.ibu"},
+		"system and undo tablespace":   {"sub/x.ibu:12M:autoextend", undo("/u/x.ibu"), SeverityError, "sub/x.ibu and /u/x.ibu"},
+		"a disk partition":             {"/dev/sdb1:3Graw", nil, SeverityError, "/dev/sdb1"},
+		"a new disk partition":         {"ibdata1:12M;/dev/sdb1:3Gnewraw", nil, SeverityError, "/dev/sdb1"},
+		"a table of the same name":     {"ibdata1:12M:autoextend", []Tablespace{{Type: "Single", Path: "./a/ibdata1"}}, SeverityOK, "1 names"},
+		"a general tablespace outside": {"ts.ibd:12M:autoextend", []Tablespace{{Type: "General", Path: "/x/ts.ibd"}}, SeverityOK, "1 names"},
+		"a general tablespace inside":  {"/x/ts.ibd:12M:autoextend", []Tablespace{{Type: "General", Path: "./ts.ibd"}}, SeverityError, "/x/ts.ibd and ./ts.ibd"},
+		"the dictionary":               {"/x/mysql.ibd:12M:autoextend", []Tablespace{{Type: "General", Name: "mysql", Path: "mysql.ibd"}}, SeverityError, "/x/mysql.ibd and mysql.ibd"},
 	} {
 		for _, mode := range []string{ModeLocal, ModeStream} {
 			s := healthy(t)

@@ -25,6 +25,7 @@ type Tablespace struct {
 // What information_schema.innodb_tablespaces calls kinds of tablespaces, and the one that is never cloned.
 const (
 	spaceUndo      = "Undo"
+	spaceGeneral   = "General"
 	spaceSystem    = "System"
 	spaceTemporary = "innodb_temporary"
 )
