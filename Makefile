@@ -35,6 +35,10 @@ test: mysql ## run every test, with real servers
 soak: mysql ## 100 backups in mode stream and 30 in mode local under load, each restored, booted and checked (about an hour)
 	RUNNER_SOAK_STREAM=$(or $(STREAM),100) RUNNER_SOAK_LOCAL=$(or $(LOCAL),30) go test ./cmd/runner -run 'TestSoak$$' -count=1 -v -timeout 4h
 
+.PHONY: matrix
+matrix: mysql ## copies of many layouts in every mode, each booted beside its source (about 40 minutes)
+	RUNNER_MATRIX=all go test ./cmd/runner -run 'TestACopyOpensNothingOutsideOfItself$$' -count=1 -v -timeout 4h
+
 .PHONY: race
 race: mysql ## the same under the race detector (needs a C compiler)
 	go test -race -timeout 30m ./...

@@ -33,7 +33,7 @@ func (n Reread) Finding() (f Finding, ok bool) {
 		fmt.Sprintf("%s The backup's restore_cnf has what reads all of it.", strings.Join(n.Changes, " ")),
 		"back up again while nothing changes them")
 	if n.encrypted {
-		f.Hint = "back up the server's keyring too: a copy of what is encrypted starts only with it"
+		f.Hint = "back up the server's keyring too: a copy of encrypted tablespaces starts only with it"
 	}
 	f.Code = CodeReread
 	return f, true

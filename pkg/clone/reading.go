@@ -18,7 +18,7 @@ import (
 // Reading is what decides whether a server can read the files of a copy, and whether the copy has all of them. It is read
 // before a clone and after it: most of it can change meanwhile.
 type Reading struct {
-	// Variables are the settings that files are written with. One that the server lacks is absent.
+	// Variables are the settings that files are written with. A variable that the server lacks is absent.
 	Variables map[string]string `json:"variables"`
 	Encrypted []string          `json:"encrypted"` // tablespaces, and the settings that have logs encrypted
 	Outside   []OutsideFile     `json:"outside"`   // tablespace files outside the data directory, undo tablespaces among them
@@ -61,7 +61,7 @@ func (f *Facts) reading() Reading {
 	return r
 }
 
-// Reading reads it anew. The error is of the connection, or of what every account may read.
+// Reading asks the server again. The error is of the connection, or of what every account may read.
 func (s *Server) Reading(ctx context.Context) (_ *Reading, err error) {
 	conn, err := s.conn(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Server) Reading(ctx context.Context) (_ *Reading, err error) {
 // Reading is Server.Reading, which only reads.
 func (d *DryServer) Reading(ctx context.Context) (*Reading, error) { return d.s.Reading(ctx) }
 
-// Reread is what two readings, before a clone and after it, say of the copy.
+// Reread is the difference between two readings, before a clone and after it.
 type Reread struct {
 	// Settings are those that a server needs to read the copy, where restore_cnf of before has others.
 	Settings map[string]string
@@ -97,7 +97,7 @@ type Reread struct {
 	encrypted bool // something was encrypted meanwhile
 }
 
-// Reread compares what was read before the clone with what was read after it. unchecked is how many blocks of the copy's redo
+// Reread compares r, from before the clone, with the reading after it. unchecked is how many blocks of the copy's redo
 // log have no checksum.
 func (r Reading) Reread(after Reading, unchecked int64) Reread {
 	n := Reread{Settings: map[string]string{}}

@@ -23,8 +23,8 @@ const (
 	varLogChecksums = "innodb_log_checksums"
 )
 
-// restoreCNF writes the option file that a server needs to start on a copy. whose says which server's keyring the copy
-// takes.
+// restoreCNF returns the option file that a server needs to start on a copy. whose names the server whose keyring the copy
+// needs.
 func restoreCNF(f *Facts, whose string) string {
 	src := f.Source
 	var b strings.Builder
@@ -80,7 +80,7 @@ func systemFiles(value string) []systemFile {
 // raw reports whether the file is a disk partition: newraw or raw follows its size.
 func (f systemFile) raw() bool { return strings.HasSuffix(f.rest, "raw") }
 
-// baseNames is a value of innodb_data_file_path as it is for a copy, in which each file lies at the top.
+// baseNames returns innodb_data_file_path for a copy, in which each file lies at the top.
 func baseNames(value string) string {
 	var parts []string
 	for _, f := range systemFiles(value) {

@@ -13,8 +13,8 @@ const (
 
 // RedoBlocksWithoutChecksum returns how many of the blocks were written with innodb_log_checksums = OFF, and have
 // the value of pages without checksums in its place (LOG_NO_CHECKSUM_MAGIC). A server that runs
-// with ON stops reading a redo log at the first of them. b begins with the first byte of a block; what is no whole block at
-// its end is left out. A block with a checksum looks like one without by chance once in 2^32.
+// with ON stops reading a redo log at the first of them. b begins with the first byte of a block; a partial block at its
+// end is not looked at. A block with a checksum looks like one without by chance once in 2^32.
 func RedoBlocksWithoutChecksum(b []byte) (n int) {
 	for ; len(b) >= RedoBlockSize; b = b[RedoBlockSize:] {
 		if be32(b[redoChecksum:]) == noChecksum {

@@ -20,7 +20,7 @@ type Space struct {
 	Encrypted  bool
 }
 
-// Shared reports whether the flags of a tablespace say that it may hold several tables: a general tablespace.
+// Shared reports whether the flags of a tablespace allow it to hold several tables: a general tablespace.
 func Shared(flags uint32) bool { return flags&flagShared != 0 }
 
 // PageSize gives the sizes of a page on disk and in memory that the flags of a tablespace

@@ -55,7 +55,7 @@ func (s *cloneStep) readAgain(ctx context.Context, c *cloned) (_ *clone.Reading,
 	return after, unchecked, err
 }
 
-// show emits a finding, and gives it back.
+// show emits a finding and returns it.
 func (s *cloneStep) show(r *engine.Runtime, f clone.Finding) clone.Finding {
 	r.Finding(engine.Finding{Code: f.Code, Severity: engine.Severity(f.Severity), Summary: f.Summary, Detail: f.Detail, Hint: f.Hint})
 	return f

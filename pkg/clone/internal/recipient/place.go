@@ -67,7 +67,7 @@ func (fs *files) outsideOf(d *wire.File) (string, error) {
 		p = base
 	}
 	if !sound(p) {
-		return "", broken("the name %q of file %d is one that a backup uses itself", d.Name, d.Index)
+		return "", broken("the name %q of file %d is reserved for the backup itself", d.Name, d.Index)
 	}
 	if !fs.taken(p, d) {
 		return p, nil

@@ -64,7 +64,7 @@ type Options struct {
 	Patience time.Duration
 	// RefuseEncrypted gives up, with ErrEncrypted, where something is encrypted: nothing of its key comes to the sink.
 	RefuseEncrypted bool
-	// RefuseOutside gives up, with ErrOutside, when a file lies outside the donor's data directory.
+	// RefuseOutside ends the session with ErrOutside when a file lies outside the donor's data directory.
 	RefuseOutside bool
 	// CheckPages verifies the checksums of InnoDB pages.
 	CheckPages bool
