@@ -95,6 +95,9 @@ func tableLayouts() []layout {
 			},
 		},
 		{
+			name: "general tablespace inside, by an absolute path", refused: outside(), prepare: absolutePath,
+		},
+		{
 			name: "general tablespace beside the data directory", args: []string{"--innodb-directories=../ext/a"}, refused: outside(),
 			tables: []string{"CREATE TABLESPACE beside ADD DATAFILE '../ext/a/beside.ibd'", "CREATE TABLE beside" + columns + "TABLESPACE beside"},
 		},
@@ -148,4 +151,10 @@ func linkSchema(t *testing.T, c *cell) {
 		t.Fatal(err)
 	}
 	c.start(t)
+}
+
+// absolutePath creates tablespaces in the data directory with absolute paths.
+func absolutePath(t *testing.T, c *cell) {
+	c.source.Exec(t, "CREATE TABLESPACE absolute ADD DATAFILE '"+c.data+"/absolute.ibd'", "CREATE TABLE shop.absolute"+columns+"TABLESPACE absolute",
+		"CREATE UNDO TABLESPACE undo_absolute ADD DATAFILE '"+c.data+"/undo_absolute.ibu'")
 }

@@ -28,7 +28,7 @@ func checkExternal(s subject) Finding {
 		names = append(names, t.Name+" at "+t.Path)
 	}
 	return found(SeverityError, "tables lie outside the data directory",
-		fmt.Sprintf("A local clone copies such a file to the very path where it is, and fails. These are not below %s: %s.", f.Source.DataDir, most(names)),
+		fmt.Sprintf("A local clone copies such a file to the very path where it is, and fails. These are not below %s, or were created with an absolute path: %s.", f.Source.DataDir, most(names)),
 		moveInside(f.External[0]))
 }
 

@@ -40,12 +40,11 @@ func TestATableElsewhereStopsABackupAndTheHintBringsItBack(t *testing.T) {
 }
 
 func TestWhatLiesOutsideIsFoundByItsPath(t *testing.T) {
-	f := &Facts{Source: Source{DataDir: "/var/lib/mysql/"}}
 	for path, want := range map[string]bool{
-		"./a/t.ibd": false, "inside.ibd": false, "/var/lib/mysql/a/t.ibd": false, "": false,
+		"./a/t.ibd": false, "inside.ibd": false, "": false, "/var/lib/mysql/x.ibd": true,
 		"/var/lib/mysql2/a/t.ibd": true, "/ext/a/t.ibd": true, "../ext/t.ibd": true, "./a/../../t.ibd": true, "/var/lib/mysql/../t.ibd": true,
 	} {
-		if got := f.outside(path); got != want {
+		if got := outside(path); got != want {
 			t.Errorf("%s is outside: %t", path, got)
 		}
 	}
@@ -78,5 +77,20 @@ func TestDDLCannotRunBesideTablesOutsideTheDataDirectory(t *testing.T) {
 		if f := s.check(t, CodeExternal); f.Severity != want || want == SeverityError && !strings.Contains(f.Detail, "/ext/a/t.ibd") {
 			t.Errorf("ddl %q: got %+v", ddl, f)
 		}
+	}
+}
+
+// A server writes the copy of such a file to that path, whatever directory the path is in.
+func TestATablespaceWithAnAbsolutePathStopsABackup(t *testing.T) {
+	server := mysqldtest.Start(t)
+	server.Exec(t, "CREATE TABLESPACE absolute ADD DATAFILE '"+server.DataDir()+"/absolute.ibd'", "CREATE UNDO TABLESPACE undo_absolute ADD DATAFILE '"+server.DataDir()+"/undo_absolute.ibu'")
+	plan := target(t, server)
+	found := findings(t, asRoot(server), plan)
+	expect(t, found, map[string]Severity{CodeExternal: SeverityError})
+	if detail := found[CodeExternal].Detail; !strings.Contains(detail, "absolute at "+server.DataDir()) || strings.Contains(detail, "undo_") {
+		t.Errorf("got %s", detail)
+	}
+	if _, err := server.Pool().ExecContext(t.Context(), "CLONE LOCAL DATA DIRECTORY = '"+plan.Staging+"'"); !IsNumber(err, 1086) {
+		t.Errorf("the server's error is %v", err)
 	}
 }

@@ -17,7 +17,7 @@ func checkRemoteExternal(p pair) Finding {
 		names = append(names, t.Name+" at "+t.Path)
 	}
 	return found(SeverityError, "tables lie outside the donor's data directory",
-		fmt.Sprintf("The recipient writes such a file to the same path on its own host, outside of the staging directory, so the backup would lack it; and fails where the file is there. These are not below %s: %s.", f.Source.DataDir, most(names)),
+		fmt.Sprintf("The recipient writes such a file to the same path on its own host, outside of the staging directory, so the backup would lack it; and fails where the file is there. These are not below %s, or were created with an absolute path: %s.", f.Source.DataDir, most(names)),
 		moveInside(f.External[0]))
 }
 

@@ -22,7 +22,7 @@ func checkSystemFiles(s subject) Finding {
 		}
 	}
 	for _, space := range f.Spaces {
-		general := space.Type == spaceGeneral && !f.outside(space.Path) // one outside gets another name, or is refused
+		general := space.Type == spaceGeneral && !outside(space.Path) // one outside gets another name, or is refused
 		if space.Path != "" && (space.Type == spaceUndo || general) {
 			add(space.Path)
 		}

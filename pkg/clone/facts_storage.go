@@ -169,7 +169,7 @@ func (f *Facts) sum(system int64) {
 		if t.Encrypted {
 			f.Encrypted = append(f.Encrypted, t)
 		}
-		if t.Type != spaceUndo && t.Type != spaceSystem && f.outside(t.Path) {
+		if t.Type != spaceUndo && t.Type != spaceSystem && outside(t.Path) {
 			f.External = append(f.External, t)
 		}
 	}
@@ -197,13 +197,12 @@ func (t Tablespace) onDisk() int64 {
 	return t.FileSize
 }
 
-// outside reports whether a file's path, as the server writes it, leaves the data directory. Undo
-// tablespaces may: a local clone brings them into the copy. Any other file there stops it with 1086.
-func (f *Facts) outside(file string) bool {
-	if file == "" || !path.IsAbs(file) {
-		return file != "" && escapes(path.Clean(file))
-	}
-	return !within(f.Source.DataDir, file)
+// outside reports whether a file's path, as the server writes it, leads out of a copy: an absolute path, or one that leaves
+// the data directory. A server names a file by an absolute path where it was created with one, in the data directory as
+// well (CREATE TABLESPACE … ADD DATAFILE '/var/lib/mysql/x.ibd'). Undo tablespaces may: a local clone brings them into the
+// copy. Any other such file stops it with 1086.
+func outside(file string) bool {
+	return path.IsAbs(file) || file != "" && escapes(path.Clean(file))
 }
 
 func escapes(relative string) bool {

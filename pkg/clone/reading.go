@@ -54,7 +54,7 @@ func (f *Facts) reading() Reading {
 		}
 	}
 	for _, space := range f.Spaces {
-		if f.outside(space.Path) && space.Name != spaceTemporary {
+		if outside(space.Path) && space.Name != spaceTemporary {
 			r.Outside = append(r.Outside, OutsideFile{Space: space.ID, Path: space.Path})
 		}
 	}
