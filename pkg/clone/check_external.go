@@ -16,20 +16,24 @@ func checkExternal(s subject) Finding {
 	}
 	if s.target.streams() && s.target.DDL == DDLAllow {
 		return found(SeverityError, "DDL cannot run while tables outside the data directory are copied",
-			fmt.Sprintf("DDL that is under way at the instant of the copy would have the copy's server delete the source's file. %d tablespaces lie outside %s, the first at %s.", len(f.External), f.Source.DataDir, f.External[0].Path),
+			fmt.Sprintf("DDL that is under way at the instant of the copy would have the copy's server delete the source's file. Outside of %s: %s.", f.Source.DataDir, most(externalNames(f))),
 			"take ddl = \"allow\" out of the block clone of the plan: DDL then waits for the clone")
 	}
 	if s.target.streams() {
 		return found(SeverityInfo, "tables lie outside the data directory",
 			fmt.Sprintf("The copy has the files of these %d tablespaces in its own directory: a table's in its schema's folder, a general tablespace's at the top. A server that starts on the copy finds them there. DDL waits for the clone.", len(f.External)), "")
 	}
-	names := []string{}
+	return found(SeverityError, "tables lie outside the data directory",
+		fmt.Sprintf("A local clone copies such a file to the very path where it is, and fails. These are not below %s, or were created with an absolute path: %s.", f.Source.DataDir, most(externalNames(f))),
+		moveInside(f.External[0]))
+}
+
+// externalNames lists the tablespaces that lie outside, with their files.
+func externalNames(f *Facts) (names []string) {
 	for _, t := range f.External {
 		names = append(names, t.Name+" at "+t.Path)
 	}
-	return found(SeverityError, "tables lie outside the data directory",
-		fmt.Sprintf("A local clone copies such a file to the very path where it is, and fails. These are not below %s, or were created with an absolute path: %s.", f.Source.DataDir, most(names)),
-		moveInside(f.External[0]))
+	return names
 }
 
 // moveInside is how the table of one file, or what lies in a general tablespace, gets back into the data directory.

@@ -18,6 +18,7 @@ import (
 // Reading is what decides whether a server can read the files of a copy, and whether the copy has all of them. It is read
 // before a clone and after it: most of it can change meanwhile.
 type Reading struct {
+	ServerUUID string `json:"server_uuid"`
 	// Variables are the settings that files are written with. A variable that the server lacks is absent.
 	Variables map[string]string `json:"variables"`
 	Encrypted []string          `json:"encrypted"` // tablespaces, and the settings that have logs encrypted
@@ -47,7 +48,7 @@ func readingVariables() []string {
 
 // reading takes it from facts.
 func (f *Facts) reading() Reading {
-	r := Reading{Variables: map[string]string{}, Encrypted: append([]string{}, f.EncryptedParts()...), Outside: []OutsideFile{}, Unknown: f.Unknown[FactSpaces]}
+	r := Reading{ServerUUID: f.Source.ServerUUID, Variables: map[string]string{}, Encrypted: append([]string{}, f.EncryptedParts()...), Outside: []OutsideFile{}, Unknown: f.Unknown[FactSpaces]}
 	for _, name := range readingVariables() {
 		if value, there := f.Variables[name]; there {
 			r.Variables[name] = value
@@ -88,7 +89,7 @@ func (d *DryServer) Reading(ctx context.Context) (*Reading, error) { return d.s.
 
 // Reread is the difference between two readings, before a clone and after it.
 type Reread struct {
-	// Settings are those that a server needs to read the copy, where restore_cnf of before has others.
+	// Settings are those that a server needs to read the copy.
 	Settings map[string]string
 	Changes  []string // what changed meanwhile, a sentence each
 	// Appeared are files that were made outside the data directory meanwhile. See ErrOutside.
@@ -103,15 +104,18 @@ func (r Reading) Reread(after Reading, unchecked int64) Reread {
 	n := Reread{Settings: map[string]string{}}
 	for _, name := range readingVariables() {
 		was, is := r.Variables[name], after.Variables[name]
-		if was != is {
-			n.Changes = append(n.Changes, fmt.Sprintf("%s was %s before the clone, and %s after it.", name, was, is))
+		if is != "" {
 			n.Settings[name] = is
+		}
+		if was == is {
+			continue
+		}
+		n.Changes = append(n.Changes, fmt.Sprintf("%s was %s before the clone, and %s after it.", name, was, is))
+		if name == varChecksumAlgorithm {
+			n.Settings[name] = strings.TrimPrefix(is, strictAlgorithm) // which reads pages with either
 		}
 	}
 	n.logChecksums(r, after, unchecked)
-	if is, changed := n.Settings[varChecksumAlgorithm]; changed {
-		n.Settings[varChecksumAlgorithm] = strings.TrimPrefix(is, strictAlgorithm) // which reads what either has written
-	}
 	for _, part := range after.Encrypted {
 		if !slices.Contains(r.Encrypted, part) && after.Variables[part] == "" {
 			n.Changes, n.encrypted = append(n.Changes, part+" was encrypted meanwhile."), true
@@ -180,7 +184,7 @@ func uncheckedBlocks(path string) (blocks int64, err error) {
 	}
 }
 
-// RestoreCNF returns restore_cnf of before the clone with the settings of after it.
+// RestoreCNF returns cnf, the restore_cnf of the check, with these settings.
 func (n Reread) RestoreCNF(cnf string) string {
 	var b strings.Builder
 	written := map[string]bool{}

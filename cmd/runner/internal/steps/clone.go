@@ -66,13 +66,14 @@ func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 	}
 	theirs, ours := j.staging(r.Attempt())
 	options := s.options(theirs, ours)
+	before := s.before(ctx)
 	result, err := s.make(ctx, server, options, s.hooks(r, theirs, ours))
 	if result == nil {
 		return nil, again(errors.Join(err, s.undo(ctx, r)))
 	}
 	s.later(r, err)
 	j.cloned = &cloned{Result: result, Attempt: r.Attempt()}
-	if err := s.reread(ctx, r, j.cloned); err != nil {
+	if err := s.reread(ctx, r, before, j.cloned); err != nil {
 		return nil, errors.Join(err, s.undo(ctx, r))
 	}
 	return j.cloned, nil
@@ -165,7 +166,7 @@ func (s *cloneStep) takeOver(ctx context.Context, r *engine.Runtime, server Serv
 	r.Adopted()
 	s.later(r, s.undoSettings(ctx, r))
 	s.job.cloned = &cloned{Result: result, Attempt: r.Attempt()}
-	return s.job.cloned, s.reread(ctx, r, s.job.cloned)
+	return s.job.cloned, s.reread(ctx, r, s.job.checked.Facts.Reading, s.job.cloned)
 }
 
 // begun are the newest staging directory and statement that are open.

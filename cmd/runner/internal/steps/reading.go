@@ -9,11 +9,19 @@ import (
 	"runner/pkg/clone"
 )
 
+// before is what decides whether a copy can be read, right before a copy is begun; where the source cannot be asked, it is what
+// the check has read.
+func (s *cloneStep) before(ctx context.Context) clone.Reading {
+	if now, err := s.reading(ctx); err == nil {
+		return *now
+	}
+	return s.job.checked.Facts.Reading
+}
+
 // reread asks the source again, once the copy is whole, for what decides whether the copy can be read, and records what
 // changed meanwhile. The error is of files that appeared outside the data directory: the copy lacks them, or would have a
 // server remove the source's own.
-func (s *cloneStep) reread(ctx context.Context, r *engine.Runtime, c *cloned) error {
-	before := s.job.checked.Facts.Reading
+func (s *cloneStep) reread(ctx context.Context, r *engine.Runtime, before clone.Reading, c *cloned) error {
 	if before.Variables == nil || c.Mode != clone.ModeStream && c.Observe == "" { // a record of an earlier version; a dry run
 		return nil
 	}
@@ -24,8 +32,7 @@ func (s *cloneStep) reread(ctx context.Context, r *engine.Runtime, c *cloned) er
 	}
 	n := before.Reread(*after, unchecked)
 	if len(n.Appeared) > 0 {
-		s.job.outside = true
-		return retry{fmt.Errorf("%s: %w", n.Appeared[0].Path, clone.ErrOutside)}
+		return s.appeared(n.Appeared[0])
 	}
 	if f, changed := n.Finding(); changed {
 		c.Findings = append(c.Findings, s.show(r, f))
@@ -34,7 +41,16 @@ func (s *cloneStep) reread(ctx context.Context, r *engine.Runtime, c *cloned) er
 	return nil
 }
 
-// readAgain reads from the source what checkStep has read, and how many blocks of the copy's redo log have no checksum.
+// appeared is the error of a tablespace that was created outside the data directory while the copy was made.
+func (s *cloneStep) appeared(file clone.OutsideFile) error {
+	if s.job.remote() {
+		return fmt.Errorf("tablespace file %s was created on the donor meanwhile: the recipient may have written its copy to the same path on its own host, where it is in the way of the next attempt", file.Path)
+	}
+	s.job.outside = true
+	return retry{fmt.Errorf("tablespace file %s was created meanwhile: %w", file.Path, clone.ErrOutside)}
+}
+
+// readAgain reads from the source what before has read, and how many blocks of the copy's redo log have no checksum.
 func (s *cloneStep) readAgain(ctx context.Context, c *cloned) (_ *clone.Reading, unchecked int64, err error) {
 	if c.Stream != nil {
 		unchecked = c.Stream.BareRedo
@@ -43,16 +59,25 @@ func (s *cloneStep) readAgain(ctx context.Context, c *cloned) (_ *clone.Reading,
 			return nil, 0, err
 		}
 	}
+	after, err := s.reading(ctx)
+	return after, unchecked, err
+}
+
+// reading asks the source, which must be the server that was checked.
+func (s *cloneStep) reading(ctx context.Context) (_ *clone.Reading, err error) {
 	source, err := s.job.host.Connect(ctx, s.job.Source)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	if err := askSame(ctx, source, s.job.checked.Facts.Source.ServerUUID); err != nil {
-		return nil, 0, err
+	now, err := source.Reading(ctx)
+	if err != nil {
+		return nil, err
 	}
-	after, err := source.Reading(ctx)
-	return after, unchecked, err
+	if checked := s.job.checked.Facts.Source.ServerUUID; now.ServerUUID != checked {
+		return nil, &OtherServerError{Was: checked, Now: now.ServerUUID, Address: s.job.checked.Facts.Address}
+	}
+	return now, nil
 }
 
 // show emits a finding and returns it.

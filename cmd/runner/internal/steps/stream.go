@@ -43,6 +43,7 @@ func (s *cloneStep) stream(ctx context.Context, r *engine.Runtime, server Server
 		return nil, j.roomless(err)
 	}
 	j.donors.add(j.checked.Facts.Source.ServerUUID)
+	before := s.before(ctx)
 	copied, err := s.pull(ctx, r, server, out)
 	if err != nil {
 		j.outside = j.outside || errors.Is(err, clone.ErrOutside)
@@ -53,7 +54,7 @@ func (s *cloneStep) stream(ctx context.Context, r *engine.Runtime, server Server
 		return nil, j.roomless(err)
 	}
 	j.cloned = &cloned{Result: copied, Attempt: r.Attempt(), Packed: result}
-	if err := s.reread(ctx, r, j.cloned); err != nil {
+	if err := s.reread(ctx, r, before, j.cloned); err != nil {
 		return nil, err
 	}
 	if err := s.keep(ctx, dst, p, result); err != nil {
