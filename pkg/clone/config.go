@@ -1,9 +1,8 @@
 package clone
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -31,8 +30,8 @@ type Config struct {
 	Socket       string // wins over Host and Port; "": TCP
 	User         string // "": the name of the operating system's user, as the mysql client does
 	Password     string // "": PasswordFile, then DefaultsFile
-	PasswordFile string // one line; the line's end is not part of the password
-	DefaultsFile string // an option file; its group [client] is read, "" : none
+	PasswordFile string // its first line is the password, without the line's end
+	DefaultsFile string // an option file; its group [client] is read, with MySQL's own defaults; "": none
 	TLSMode      string // one of the constants above; "": preferred
 	CAFile       string // PEM; "": the system's trust store
 	CertFile     string // PEM, the client's own certificate; needs KeyFile
@@ -70,14 +69,12 @@ func (c Config) address() string {
 
 // resolve fills in what the option file, the password file and the defaults say.
 func (c Config) resolve() (Config, error) {
-	// The explicit place decides alone: a socket out of the option file must not beat the host in the plan.
-	placed := c.Host != "" || c.Socket != "" || c.Port != 0
 	if c.DefaultsFile != "" {
 		options, err := readOptionFile(expandHome(c.DefaultsFile))
 		if err != nil {
 			return c, fmt.Errorf("read defaults file: %w", err)
 		}
-		if c, err = c.mergeOptions(options, placed); err != nil {
+		if c, err = c.mergeOptions(options); err != nil {
 			return c, fmt.Errorf("read defaults file %s: %w", c.DefaultsFile, err)
 		}
 	}
@@ -107,40 +104,32 @@ func (c Config) readPassword() (Config, error) {
 	if c.PasswordFile == "" || c.Password != "" {
 		return c, nil
 	}
+	const what = "password file"
 	path := expandHome(c.PasswordFile)
-	text, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return c, fmt.Errorf("read password file: %s does not exist: %w", path, fs.ErrNotExist)
-	case err != nil:
+	text, err := readText(what, path)
+	if err != nil {
 		return c, fmt.Errorf("read password file: %w", err)
 	}
-	line := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	if line == "" {
-		return c, fmt.Errorf("read password file: %s is empty", path)
-	}
-	if strings.ContainsAny(line, "\r\n\x00") {
-		// Naming the file and not the text: the text is the secret.
-		return c, fmt.Errorf("read password file: %s holds more than one line", path)
+	// Errors name the file and not the text: the text is the secret.
+	line, _, _ := strings.Cut(text, "\n")
+	line = strings.TrimSuffix(line, "\r")
+	switch {
+	case text == "":
+		return c, &fileError{what: what, path: path, err: errEmpty}
+	case line == "":
+		return c, &fileError{what: what, path: path, err: errEmptyLine}
+	case strings.ContainsAny(line, "\r\x00"):
+		return c, &fileError{what: what, path: path, err: errNotText}
 	}
 	c.Password = line
 	return c, nil
 }
 
 // mergeOptions takes over from the option file what the fields leave open.
-func (c Config) mergeOptions(o map[string]string, placed bool) (Config, error) {
-	if !placed {
-		c.Host, c.Socket = o["host"], o["socket"]
-		if c.Host != "" && c.Host != "localhost" {
-			c.Socket = ""
-		}
-		if port := o["port"]; port != "" {
-			n, err := strconv.Atoi(port)
-			if err != nil {
-				return c, fmt.Errorf("port %q is not a number", port)
-			}
-			c.Port = n
-		}
+func (c Config) mergeOptions(o map[string]string) (Config, error) {
+	c, err := c.place(o)
+	if err != nil {
+		return c, err
 	}
 	for field, option := range map[*string]string{
 		&c.User: "user", &c.TLSMode: "ssl-mode", &c.CAFile: "ssl-ca", &c.CertFile: "ssl-cert", &c.KeyFile: "ssl-key",
@@ -150,7 +139,7 @@ func (c Config) mergeOptions(o map[string]string, placed bool) (Config, error) {
 		}
 	}
 	if c.Password == "" && c.PasswordFile == "" {
-		c.Password = o["password"]
+		c.Password = cmp.Or(o["password"], o["password1"])
 	}
 	// The option file writes VERIFY_CA where a plan writes verify-ca.
 	c.TLSMode = strings.ReplaceAll(strings.ToLower(c.TLSMode), "_", "-")
@@ -160,6 +149,37 @@ func (c Config) mergeOptions(o map[string]string, placed bool) (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// place decides how the server is reached, by the rules of "Connecting to the MySQL Server Using Command Options"
+// in MySQL's manual: no host and the host localhost mean the socket, unless protocol says TCP. A host, a socket or
+// a port in the plan says how by itself.
+func (c Config) place(o map[string]string) (Config, error) {
+	protocol, err := protocolOf(o["protocol"])
+	if err != nil || c.Socket != "" {
+		return c, err
+	}
+	byTCP := c.Host != "" || c.Port != 0 || protocol == protocolTCP
+	if port := o["port"]; port != "" && c.Port == 0 {
+		if c.Port, err = strconv.Atoi(port); err != nil {
+			return c, fmt.Errorf("port %q is not a number", port)
+		}
+	}
+	c.Host = cmp.Or(c.Host, o["host"])
+	switch local := c.Host == "" || c.Host == "localhost"; {
+	case byTCP:
+	case local:
+		c.Host, c.Socket = "", o["socket"]
+		if c.Socket == "" {
+			c.Socket, err = defaultSocket()
+		}
+	case protocol == protocolSocket:
+		return c, &optionError{
+			what: fmt.Sprintf("protocol=socket reaches a server of this host only, and host=%s is another", c.Host),
+			hint: "take protocol or host out of the option file",
+		}
+	}
+	return c, err
 }
 
 func expandHome(path string) string {

@@ -56,9 +56,15 @@ func (e *Error) Unwrap() error { return e.Err }
 // Hint is what to do about it, a command or statement where there is one; "" when nothing is known.
 func (e *Error) Hint() string {
 	if k, ok := known(e.Number); ok {
-		return k.hint
+		return k.hintFor(e.Err)
+	}
+	var own interface {
+		error
+		Hint() string
 	}
 	switch {
+	case errors.As(e.Err, &own) && own.Hint() != "":
+		return own.Hint()
 	case errors.Is(e.Err, recipient.ErrEncrypted):
 		return hintEncrypt
 	case e.Class == Uncertain:

@@ -35,11 +35,11 @@ func (p *optionParser) file(path string, depth int) error {
 	if depth > maxIncludes {
 		return fmt.Errorf("%s: files include one another more than %d deep", path, maxIncludes)
 	}
-	text, err := os.ReadFile(path)
+	text, err := readText("option file", path)
 	if err != nil {
 		return err
 	}
-	return p.parse(path, string(text), depth)
+	return p.parse(path, text, depth)
 }
 
 func (p *optionParser) parse(path, text string, depth int) error {
@@ -61,7 +61,7 @@ func (p *optionParser) parse(path, text string, depth int) error {
 			}
 		case group == "":
 			return at(errors.New("an option stands before the first [group]"))
-		case group == "client":
+		case strings.EqualFold(group, "client"):
 			if err := p.option(line); err != nil {
 				return at(err)
 			}
@@ -72,8 +72,10 @@ func (p *optionParser) parse(path, text string, depth int) error {
 
 // include follows !include FILE and !includedir FOLDER (files ending in .cnf, sorted by name).
 func (p *optionParser) include(line, folder string, depth int) error {
-	directive, target, _ := strings.Cut(line, " ")
-	target = strings.TrimSpace(target)
+	directive, target := line, ""
+	if end := strings.IndexAny(line, " \t"); end >= 0 {
+		directive, target = line[:end], strings.TrimSpace(line[end:])
+	}
 	if target == "" {
 		return fmt.Errorf("%s names nothing", directive)
 	}
@@ -86,7 +88,7 @@ func (p *optionParser) include(line, folder string, depth int) error {
 	case "!includedir":
 		entries, err := os.ReadDir(target)
 		if err != nil {
-			return err
+			return &fileError{what: "folder of option files", path: target, err: err}
 		}
 		for _, e := range entries {
 			if e.IsDir() || filepath.Ext(e.Name()) != ".cnf" {

@@ -28,15 +28,17 @@ func TestOptionFilesAreRead(t *testing.T) {
 		text string
 		want map[string]string
 	}{
-		"groups":       {"[mysqld]\nuser=mysql\n[client]\nuser=backup\n[mysqldump]\nuser=dump\n", map[string]string{"user": "backup"}},
-		"later wins":   {"[client]\nport=1\n[client]\nport = 2\n", map[string]string{"port": "2"}},
-		"names":        {"[client]\nSSL_Mode=REQUIRED\nloose_ssl-ca=/a\n", map[string]string{"ssl-mode": "REQUIRED", "ssl-ca": "/a"}},
-		"comments":     {"# one\n; two\n[client] # three\nuser=u # four\npassword=\"a#b\" # five\n", map[string]string{"user": "u", "password": "a#b"}},
-		"quotes":       {"[client]\nuser='it''s'\npassword = \" x \"\n", map[string]string{"user": "it''s", "password": " x "}},
-		"escapes":      {`[client]` + "\n" + `password=a\sb\\c\td\x` + "\n", map[string]string{"password": "a b\\c\td\\x"}},
-		"no value":     {"[client]\ncompress\nuser=\n", map[string]string{"compress": "", "user": ""}},
-		"TLS off":      {"[client]\nskip-ssl\n", map[string]string{"ssl-mode": "disabled"}},
-		"line endings": {"[client]\r\nuser=u\r\n", map[string]string{"user": "u"}},
+		"groups":          {"[mysqld]\nuser=mysql\n[client]\nuser=backup\n[mysqldump]\nuser=dump\n", map[string]string{"user": "backup"}},
+		"later wins":      {"[client]\nport=1\n[client]\nport = 2\n", map[string]string{"port": "2"}},
+		"names":           {"[client]\nSSL_Mode=REQUIRED\nloose_ssl-ca=/a\n", map[string]string{"ssl-mode": "REQUIRED", "ssl-ca": "/a"}},
+		"comments":        {"# one\n; two\n[client] # three\nuser=u # four\npassword=\"a#b\" # five\n", map[string]string{"user": "u", "password": "a#b"}},
+		"quotes":          {"[client]\nuser='it''s'\npassword = \" x \"\n", map[string]string{"user": "it''s", "password": " x "}},
+		"escapes":         {`[client]` + "\n" + `password=a\sb\\c\td\x` + "\n", map[string]string{"password": "a b\\c\td\\x"}},
+		"no value":        {"[client]\ncompress\nuser=\n", map[string]string{"compress": "", "user": ""}},
+		"TLS off":         {"[client]\nskip-ssl\n", map[string]string{"ssl-mode": "disabled"}},
+		"case of groups":  {"[CLIENT]\nuser=u\n", map[string]string{"user": "u"}},
+		"byte order mark": {"\ufeff[client]\r\nuser=u\r\n", map[string]string{"user": "u"}},
+		"line endings":    {"[client]\r\nuser=u\r\n", map[string]string{"user": "u"}},
 	} {
 		got, err := readOptionFile(write(t, filepath.Join(t.TempDir(), "my.cnf"), c.text))
 		if err != nil || !maps.Equal(got, c.want) {
@@ -51,7 +53,7 @@ func TestOptionFilesIncludeOthers(t *testing.T) {
 	write(t, filepath.Join(dir, "more", "a.cnf"), "[client]\nport=1\nhost=h\n")
 	write(t, filepath.Join(dir, "more", "c.txt"), "[client]\nport=3\n")
 	write(t, filepath.Join(dir, "one.cnf"), "[client]\nuser=u\n")
-	got, err := readOptionFile(write(t, filepath.Join(dir, "my.cnf"), "!include one.cnf\n!includedir "+filepath.Join(dir, "more")+"\n"))
+	got, err := readOptionFile(write(t, filepath.Join(dir, "my.cnf"), "!include\tone.cnf\n!includedir   "+filepath.Join(dir, "more")+"\n"))
 	want := map[string]string{"user": "u", "port": "2", "host": "h"}
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("got %q, %v; want %q", got, err, want)
@@ -68,6 +70,8 @@ func TestBadOptionFilesAreRefusedWithPlaceAndWithoutValue(t *testing.T) {
 		"no name":       {write(t, filepath.Join(t.TempDir(), "my.cnf"), "[client]\nmy s3cret = 1\n"), "line 2: an option is written"},
 		"asks":          {write(t, filepath.Join(t.TempDir(), "my.cnf"), "[client]\npassword\n"), "password has no value"},
 		"directive":     {write(t, filepath.Join(t.TempDir(), "my.cnf"), "!require /x\n"), "neither !include nor"},
+		"UTF-16":        {write(t, filepath.Join(t.TempDir(), "my.cnf"), "\xff\xfe[\x00c\x00"), "UTF-16"},
+		"a folder":      {t.TempDir(), "is a directory"},
 		"loop":          {loop, "include one another"},
 		"empty include": {write(t, filepath.Join(t.TempDir(), "my.cnf"), "!include\n"), "names nothing"},
 	} {

@@ -8,14 +8,9 @@ package clone
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io/fs"
-	"syscall"
 	"time"
-
-	"github.com/go-sql-driver/mysql"
 )
 
 // How long reaching a server may take: the network's part, and the whole of a session's start.
@@ -48,6 +43,8 @@ type ConnectError struct {
 	Address string // host:port or the socket's path; "" when it was not known yet
 	User    string
 	Err     error
+
+	certified bool // a client certificate was sent
 }
 
 // Error names the server, the address and the cause.
@@ -61,30 +58,6 @@ func (e *ConnectError) Error() string {
 // Unwrap gives the cause.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// Hint is what to look at; "" when nothing is known.
-func (e *ConnectError) Hint() string {
-	switch {
-	case errors.Is(e.Err, mysql.ErrNoTLS):
-		return "the server offers no TLS: set tls.mode of the source to \"preferred\" or \"disabled\", or give the server a certificate"
-	case isTLSError(e.Err):
-		return "give the CA of the server's certificate as tls.ca_file; an automatically generated one is ca.pem in the data directory and fits mode \"verify-ca\" only"
-	case errors.Is(e.Err, syscall.ECONNREFUSED):
-		return "is mysqld running, and does it listen there? On its host: ss -ltnx | grep -i mysql"
-	case errors.Is(e.Err, syscall.ENOENT) && e.Address != "":
-		return "is mysqld running? Its socket: SELECT @@socket;"
-	case errors.Is(e.Err, syscall.EACCES):
-		return "run as a user that may open it: ls -l " + e.Address
-	case errors.Is(e.Err, fs.ErrNotExist):
-		return "make the file, or name another one in the source"
-	case errors.Is(e.Err, context.DeadlineExceeded):
-		return "nothing answers there: check host, port and firewall"
-	}
-	if k, ok := known(number(e.Err)); ok {
-		return k.hint
-	}
-	return ""
-}
-
 // Open reaches the server and proves it by a first connection; the error is a *ConnectError. Cancelling ctx ends the
 // attempt; it is not kept. No read timeout is set: a clone answers when it is done, and dead peers are found by TCP's keep-alive.
 func Open(ctx context.Context, c Config) (*Server, error) {
@@ -94,7 +67,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		return nil, &ConnectError{Name: name, Err: err}
 	}
 	fail := func(err error) (*Server, error) {
-		return nil, &ConnectError{Name: name, Address: resolved.address(), User: resolved.User, Err: err}
+		return nil, &ConnectError{Name: name, Address: resolved.address(), User: resolved.User, Err: err, certified: resolved.CertFile != ""}
 	}
 	if resolved, err = resolved.readPassword(); err != nil {
 		return fail(err)
@@ -103,7 +76,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return fail(err)
 	}
-	s := &Server{db: sql.OpenDB(pinning{connector}), config: resolved}
+	s := &Server{db: sql.OpenDB(connector), config: resolved}
 	s.db.SetMaxOpenConns(maxConnections)
 	s.db.SetMaxIdleConns(maxConnections)
 	// A connection that was idle longer than a firewall remembers it is of no use.
@@ -136,61 +109,4 @@ func (s *Server) conn(ctx context.Context) (*sql.Conn, error) {
 		return nil, wrap("connect to "+s.config.describe(), err)
 	}
 	return c, nil
-}
-
-func (c Config) connector() (driver.Connector, error) {
-	d := mysql.NewConfig()
-	d.User, d.Passwd = c.User, c.Password
-	d.Net, d.Addr = "tcp", c.address()
-	if c.Socket != "" {
-		d.Net = "unix"
-	}
-	d.Timeout = dialTimeout
-	d.ParseTime, d.Loc = true, time.UTC
-	d.ConnectionAttributes = "program_name:" + programName
-	// The driver's own logger writes to stderr, which is not a library's to write to; it repeats what the errors say.
-	d.Logger = &mysql.NopLogger{}
-	var err error
-	if d.TLS, d.AllowFallbackToPlaintext, err = c.tlsConfig(); err != nil {
-		return nil, err
-	}
-	connector, err := mysql.NewConnector(d)
-	if err != nil {
-		return nil, err
-	}
-	return connector, nil
-}
-
-// pinning is a connector whose connections are pinned before anybody gets them.
-type pinning struct{ driver.Connector }
-
-// Connect connects and says what pinnedSession holds.
-func (p pinning) Connect(ctx context.Context) (driver.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	c, err := p.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := pin(ctx, c); err != nil {
-		return nil, errors.Join(fmt.Errorf("pin session: %w", err), c.Close())
-	}
-	return c, nil
-}
-
-func pin(ctx context.Context, c driver.Conn) error {
-	session, ok := c.(driver.ExecerContext)
-	if !ok {
-		return errors.New("the driver cannot execute statements on a connection")
-	}
-	if _, err := session.ExecContext(ctx, pinnedSession, nil); err != nil {
-		return err
-	}
-	// A privilege held through a role counts only while the role is active.
-	_, err := session.ExecContext(ctx, "SET ROLE ALL", nil)
-	if number(err) != 0 {
-		// MariaDB and MySQL 5.7 do not know the statement. They are refused by name, by a finding, which needs a connection.
-		return nil
-	}
-	return err
 }

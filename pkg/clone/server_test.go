@@ -90,13 +90,13 @@ func TestConnectErrorsSayWhereAndWhatToDoAndNoSecret(t *testing.T) {
 	}{
 		"password":         {Config{Socket: server.Socket(), User: "root", Password: secret}, "Access denied", "user and password"},
 		"no socket":        {Config{Socket: filepath.Join(dir, "none.sock"), User: "root"}, "no such file", "@@socket"},
-		"not a socket":     {Config{Socket: notSocket, User: "root"}, "connection refused", "is mysqld running"},
-		"nobody listens":   {Config{Host: "127.0.0.1", Port: 1, User: "root"}, "connection refused", "is mysqld running"},
-		"password file":    {Config{Socket: server.Socket(), PasswordFile: filepath.Join(dir, "none")}, "none does not exist", "make the file"},
-		"option file":      {Config{Socket: server.Socket(), DefaultsFile: filepath.Join(dir, "none.cnf")}, "none.cnf", "make the file"},
+		"not a socket":     {Config{Socket: notSocket, User: "root"}, "connection refused", "no mysqld listens on that socket"},
+		"nobody listens":   {Config{Host: "127.0.0.1", Port: 1, User: "root"}, "connection refused", "Is mysqld running, with that port"},
+		"password file":    {Config{Socket: server.Socket(), PasswordFile: filepath.Join(dir, "none")}, "no such file", "name another password file"},
+		"option file":      {Config{Socket: server.Socket(), DefaultsFile: filepath.Join(dir, "none.cnf")}, "none.cnf", "name another option file"},
 		"TLS mode":         {Config{Socket: server.Socket(), TLSMode: "on"}, `"on" is none of`, ""},
 		"port":             {Config{Host: "h", Port: -1}, "port -1", ""},
-		"certificate":      {Config{Host: "h", TLSMode: TLSRequired, CertFile: "/c"}, "both cert_file and key_file", ""},
+		"certificate":      {Config{Host: "h", TLSMode: TLSRequired, CertFile: "/c"}, "both cert_file and key_file", "or neither"},
 		"identity, socket": {Config{Socket: server.Socket(), TLSMode: TLSVerifyIdentity}, "needs a host", ""},
 	} {
 		c.config.Name = "source.mysql.x"

@@ -5,8 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 )
 
 // tlsConfig is what the mode asks for; nil: no TLS. fallback: go on in clear when the server has none.
@@ -52,29 +50,19 @@ func (c Config) roots() (*x509.CertPool, error) {
 	if c.CAFile == "" {
 		return nil, nil // the system's
 	}
-	pem, err := os.ReadFile(c.CAFile)
+	const what = "CA file"
+	text, err := readText(what, c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("read CA file: %w", err)
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read CA file: %s holds no certificate in PEM", c.CAFile)
+	if !pool.AppendCertsFromPEM([]byte(text)) {
+		return nil, &keyError{
+			what: fmt.Sprintf("read CA file: %s holds no certificate in PEM", c.CAFile),
+			hint: "look what it holds: openssl x509 -noout -subject -in " + shellQuote(c.CAFile),
+		}
 	}
 	return pool, nil
-}
-
-func (c Config) certificates() ([]tls.Certificate, error) {
-	if c.CertFile == "" && c.KeyFile == "" {
-		return nil, nil
-	}
-	if c.CertFile == "" || c.KeyFile == "" {
-		return nil, errors.New("a client certificate needs both cert_file and key_file")
-	}
-	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("read client certificate: %w", err)
-	}
-	return []tls.Certificate{pair}, nil
 }
 
 // verifyChain checks that the server's certificate leads to one of the roots, whatever it names.
@@ -90,19 +78,4 @@ func verifyChain(roots *x509.CertPool) func(tls.ConnectionState) error {
 		_, err := state.PeerCertificates[0].Verify(options)
 		return err
 	}
-}
-
-// isTLSError reports whether err is about certificates or about TLS itself.
-func isTLSError(err error) bool {
-	var (
-		verification *tls.CertificateVerificationError
-		authority    x509.UnknownAuthorityError
-		hostname     x509.HostnameError
-		invalid      x509.CertificateInvalidError
-		header       tls.RecordHeaderError
-		alert        tls.AlertError
-	)
-	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &hostname) ||
-		errors.As(err, &invalid) || errors.As(err, &header) || errors.As(err, &alert) ||
-		strings.HasPrefix(err.Error(), "tls: ") || strings.HasPrefix(err.Error(), "x509: ")
 }

@@ -125,7 +125,7 @@ func TestEachTLSModeChecksWhatItSays(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		var connect *ConnectError
-		if strings.Contains(c.wrong, "authority") && errors.As(err, &connect) && !strings.Contains(connect.Hint(), "tls.ca_file") {
+		if strings.Contains(c.wrong, "authority") && errors.As(err, &connect) && !strings.Contains(connect.Hint(), "ca_file of the block tls") {
 			t.Errorf("%s: got the hint %q", name, connect.Hint())
 		}
 	}
@@ -158,7 +158,7 @@ func TestAServerWithoutTLSIsTakenOnlyWhereTheModeAllows(t *testing.T) {
 			err = s.Close()
 		}
 		var connect *ConnectError
-		if errors.As(err, &connect) && !strings.Contains(connect.Hint(), "tls.mode") {
+		if errors.As(err, &connect) && !strings.Contains(connect.Hint(), "mode of the block tls") {
 			t.Errorf("%s: got the hint %q", mode, connect.Hint())
 		}
 	}

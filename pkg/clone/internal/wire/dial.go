@@ -78,7 +78,7 @@ func Dial(ctx context.Context, c Config) (*Conn, error) {
 }
 
 func connect(ctx context.Context, c Config) (*Conn, error) {
-	raw, err := new(net.Dialer).DialContext(ctx, c.Network, c.Address)
+	raw, err := dial(ctx, c.Network, c.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +91,13 @@ func connect(ctx context.Context, c Config) (*Conn, error) {
 	s.release()
 	conn.packets.limit = maxPayload
 	return conn, nil
+}
+
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if network == "unix" {
+		return DialSocket(ctx, address)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 // login reads the greeting, begins TLS, authenticates, and begins to compress.

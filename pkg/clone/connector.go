@@ -1,0 +1,110 @@
+package clone
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"runner/pkg/clone/internal/wire"
+)
+
+// pinning is a connector whose connections are pinned before anybody gets them.
+type pinning struct{ settings *mysql.Config }
+
+func (c Config) connector() (driver.Connector, error) {
+	d := mysql.NewConfig()
+	d.User, d.Passwd = c.User, c.Password
+	d.Net, d.Addr = "tcp", c.address()
+	if c.Socket != "" {
+		d.Net = "unix"
+		d.DialFunc = func(ctx context.Context, _, path string) (net.Conn, error) { return wire.DialSocket(ctx, path) }
+	}
+	d.Timeout = dialTimeout
+	d.ParseTime, d.Loc = true, time.UTC
+	d.ConnectionAttributes = "program_name:" + programName
+	// The driver's own logger writes to stderr, which is not a library's to write to.
+	d.Logger = &mysql.NopLogger{}
+	var err error
+	if d.TLS, d.AllowFallbackToPlaintext, err = c.tlsConfig(); err != nil {
+		return nil, err
+	}
+	if _, err := mysql.NewConnector(d); err != nil {
+		return nil, err
+	}
+	return pinning{d}, nil
+}
+
+// Driver returns the driver whose connections these are.
+func (pinning) Driver() driver.Driver { return mysql.MySQLDriver{} }
+
+// Connect connects and says what pinnedSession holds. Where the connection breaks, the error has the reason, which the driver
+// itself only logs.
+func (p pinning) Connect(ctx context.Context) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	reason := &reasonLogger{}
+	settings := p.settings.Clone()
+	settings.Logger = reason
+	connector, err := mysql.NewConnector(settings)
+	if err != nil {
+		return nil, err
+	}
+	c, err := connector.Connect(ctx)
+	if err != nil {
+		return nil, reason.of(err)
+	}
+	if err := pin(ctx, c); err != nil {
+		return nil, errors.Join(fmt.Errorf("pin session: %w", reason.of(err)), c.Close())
+	}
+	return c, nil
+}
+
+// reasonLogger keeps the first error that the driver logs of a connection.
+type reasonLogger struct {
+	mu    sync.Mutex
+	first error
+}
+
+// Print keeps the error, if there is one and none came before.
+func (l *reasonLogger) Print(v ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, logged := range v {
+		if err, ok := logged.(error); ok && l.first == nil {
+			l.first = err
+		}
+	}
+}
+
+// of adds to an error the reason that was logged for it.
+func (l *reasonLogger) of(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.first == nil || errors.Is(err, l.first) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, l.first)
+}
+
+func pin(ctx context.Context, c driver.Conn) error {
+	session, ok := c.(driver.ExecerContext)
+	if !ok {
+		return errors.New("the driver cannot execute statements on a connection")
+	}
+	if _, err := session.ExecContext(ctx, pinnedSession, nil); err != nil {
+		return err
+	}
+	// A privilege held through a role counts only while the role is active.
+	_, err := session.ExecContext(ctx, "SET ROLE ALL", nil)
+	if number(err) != 0 {
+		// MariaDB and MySQL 5.7 do not know the statement. They are refused by name, by a finding, which needs a connection.
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package clone
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// What can be wrong with the text of a file of a source.
+var (
+	errEmpty     = errors.New("it is empty")
+	errEmptyLine = errors.New("its first line is empty")
+	errNotText   = errors.New("its first line has a byte in it that no password has: a zero, or a carriage return")
+	errUTF16     = errors.New("it is in UTF-16")
+)
+
+// fileError is a file of the source that cannot be used. It never holds what is in the file.
+type fileError struct {
+	what string // "password file"
+	path string
+	err  error
+}
+
+func (e *fileError) Error() string {
+	var at *os.PathError
+	if errors.As(e.err, &at) {
+		return e.err.Error() // has the path
+	}
+	return fmt.Sprintf("%s %s: %v", e.what, e.path, e.err)
+}
+
+func (e *fileError) Unwrap() error { return e.err }
+
+// Hint returns what makes the file readable; "" where nothing is known.
+func (e *fileError) Hint() string {
+	path := shellQuote(e.path)
+	switch {
+	case errors.Is(e.err, syscall.ENOENT):
+		return fmt.Sprintf("make the file, or name another %s in the source: ls -l %s", e.what, path)
+	case errors.Is(e.err, syscall.EACCES), errors.Is(e.err, syscall.EPERM):
+		return fmt.Sprintf("let this user read the %s: namei -l %s", e.what, path)
+	case errors.Is(e.err, syscall.EISDIR):
+		return fmt.Sprintf("name a file and not a folder as the %s: ls -ld %s", e.what, path)
+	case errors.Is(e.err, syscall.ENOTDIR):
+		return fmt.Sprintf("a folder in the path of the %s is a file: namei -l %s", e.what, path)
+	case errors.Is(e.err, syscall.ELOOP):
+		return fmt.Sprintf("the links in the path of the %s lead back to themselves: namei -l %s", e.what, path)
+	case errors.Is(e.err, syscall.ENAMETOOLONG):
+		return fmt.Sprintf("give the %s a shorter path: a name has at most 255 bytes, a path 4095", e.what)
+	case errors.Is(e.err, errEmpty), errors.Is(e.err, errEmptyLine):
+		return fmt.Sprintf("write the password into the first line of the %s; an account without one needs none: take password_file out of the source", e.what)
+	case errors.Is(e.err, errUTF16):
+		return fmt.Sprintf("save it in UTF-8: iconv -f UTF-16 -t UTF-8 %s", path)
+	}
+	return ""
+}
+
+// readText reads a file of the source as text, without the byte order mark that editors put before UTF-8. Errors are *fileError.
+func readText(what, path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", &fileError{what: what, path: path, err: err}
+	}
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
+		return "", &fileError{what: what, path: path, err: errUTF16}
+	}
+	return text, nil
+}
