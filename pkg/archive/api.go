@@ -190,4 +190,10 @@ type Restored struct {
 	Need      int64 // of Allocated, what had still to be allocated at the target; -1 if unknown
 	Free      int64 // bytes that the file system of the target had free at the start; -1 if unknown
 	Frames    int64 // frames that are read
+	// KeptOwner is whom the data directory belonged to at the source, where the process may not give files away, and all
+	// belong to it instead. nil: every member has the owner that it had, or it was a dry run.
+	KeptOwner *Owner
 }
+
+// Owner is a user and a group, by number.
+type Owner struct{ UID, GID int }

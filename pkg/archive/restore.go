@@ -16,7 +16,8 @@ import (
 // Restore writes the members of a backup, or those that o.Paths choose with the folders they lie
 // in, into target, which is made if it is absent and must be empty otherwise, or have an unfinished
 // restore of the same members in it: that is continued. Every frame and every file is verified on
-// the way. Modes and times are kept, owners too where the process is root's, and holes stay holes.
+// the way. Modes and times are kept, and holes stay holes. Owners are kept where the process may give files
+// to all of them, and otherwise none is: see [Restored.KeptOwner].
 //
 // Until all is written and durable, target holds the file [Marker], on which mysqld refuses to
 // start; an error leaves it there, and what was restored so far, for another Restore to go on with.
@@ -33,7 +34,6 @@ func (b *Backup) Restore(ctx context.Context, target string, o RestoreOptions) (
 		backup: b, options: o, chosen: chosen, target: target, from: map[*Member]int{},
 		open: map[*Member]*restoring{}, files: blake3.New(), uid: os.Geteuid(), gid: os.Getegid(),
 	}
-	r.chown = r.uid == 0
 	if o.DryRun {
 		return r.rehearse(ctx)
 	}
@@ -160,7 +160,7 @@ type restorer struct {
 	chosen   map[*Member]bool
 	target   string
 	uid, gid int  // whom files belong to when they are made
-	chown    bool // to whom they belonged at the source
+	chown    bool // to whom they belonged at the source; set by probeOwners
 	folders  *folders
 	record   *record // nil in a dry run of a target without one
 
@@ -215,6 +215,7 @@ func (r *restorer) run(ctx context.Context) (result *Restored, err error) {
 	if err := r.writeFiles(ctx, frames); err != nil {
 		return nil, err
 	}
+	result.KeptOwner = r.keptOwner()
 	return result, r.finish()
 }
 

@@ -182,10 +182,14 @@ func TestRestoreKeepsOwners(t *testing.T) {
 		want = os.Geteuid()
 	}
 	target := filepath.Join(t.TempDir(), "restored")
-	if _, err := open(t, m).Restore(t.Context(), target, RestoreOptions{}); err != nil {
+	result, err := open(t, m).Restore(t.Context(), target, RestoreOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	err := Dir(target).Walk(t.Context(), func(e Entry) error {
+	if kept := result.KeptOwner; (kept == nil) != (want == 1234) {
+		t.Errorf("the owner that was not kept is %v", kept)
+	}
+	err = Dir(target).Walk(t.Context(), func(e Entry) error {
 		if e.UID != want {
 			t.Errorf("%s belongs to %d", e.Path, e.UID)
 		}

@@ -42,7 +42,7 @@ func (r *restorer) take(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("mark target as incomplete: %w", err)
 	}
-	return nil
+	return r.probeOwners()
 }
 
 // look opens the target and takes in what an earlier attempt has left there. It wants a target that is
@@ -84,6 +84,11 @@ func (r *restorer) look(ctx context.Context) (err error) {
 		r.record.last = recordMark{}
 	}
 	r.continued = true
+	if !r.options.DryRun {
+		if err := r.probeOwners(); err != nil {
+			return err
+		}
+	}
 	left, err := r.survey()
 	if err != nil {
 		return err

@@ -26,7 +26,8 @@ func (a *app) restoreCommand() *cobra.Command {
 		Use:   "restore BACKUP --to DIR",
 		Short: "Write a backup's data directory to a new folder",
 		Long: `Writes the data directory of a backup into a folder that is absent or empty, on all CPUs, and verifies every frame
-and every file while writing. Modes and times are kept, owners too where root restores. A restore that did not
+and every file while writing. Modes and times are kept, owners too where this user may give files away; otherwise
+the files belong to this user, and that is reported. A restore that did not
 finish can't be mistaken for one that did: mysqld refuses to start on it. The same command goes on with it, whatever
 ended it: what is there already and is as it should be is not restored again.
 
@@ -125,6 +126,8 @@ type restoredLine struct {
 	Need      *int64 `json:"need"`      // of these, that had still to be allocated; null: unknown
 	Free      *int64 `json:"free"`      // bytes that were free on the file system; null: unknown
 	Frames    int64  `json:"frames"`    // that were read
+	// OwnersKept reports that files belong to the user who restored them, who may not give them to those whom they belonged to.
+	OwnersKept bool `json:"owners_kept"`
 }
 
 // known is nil for what is unknown.
@@ -144,10 +147,15 @@ func sizeOf(n int64) string {
 }
 
 func (a *app) showRestored(folder, to string, dryRun bool, r *archive.Restored) error {
+	if o := r.KeptOwner; o != nil {
+		_, _ = fmt.Fprintf(a.Stderr, "runner: warning: the files keep this user as their owner: only a user with CAP_CHOWN on the target's file system may give them to %d:%d, whom they belonged to\n"+
+			"runner: hint: before mysqld starts on them as that user: sudo chown -R %d:%d %s\n", o.UID, o.GID, o.UID, o.GID, shellWord(to))
+	}
 	if a.global.json {
 		return report.JSONLine(a.Stdout, "restored", restoredLine{
 			Path: folder, To: to, DryRun: dryRun, Files: r.Files, Bytes: r.Bytes, Continued: r.Continued,
 			Allocated: known(r.Allocated), Need: known(r.Need), Free: known(r.Free), Frames: r.Frames,
+			OwnersKept: r.KeptOwner != nil,
 		})
 	}
 	verb := "restored"
