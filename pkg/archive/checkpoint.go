@@ -92,7 +92,7 @@ func factsRecordOf(f *pieceFacts) *factsRecord {
 func (r *factsRecord) facts() *pieceFacts {
 	f := &pieceFacts{
 		space: innodb.Space{
-			ID: r.Pages.SpaceID, PageSize: r.Pages.PageSize, Encrypted: r.Pages.Encrypted, Compressed: r.Pages.Compressed,
+			ID: r.Pages.SpaceID, First: r.Pages.FirstPage, PageSize: r.Pages.PageSize, Encrypted: r.Pages.Encrypted, Compressed: r.Pages.Compressed,
 		},
 		pages: r.Pages,
 	}

@@ -124,9 +124,13 @@ func (s *Stream) creates(n *node, p *patch) {
 	s.files[n].unmade = false
 }
 
-// learn looks at what is written to the first page of a tablespace.
+// learn looks at what is written to the first page of a tablespace, and of a system tablespace's later file, which has no
+// header, at the first pages that say what they are.
 func (f *streamed) learn(pages bool, path string, data []byte, off int64) {
-	if !pages || !innodb.IsTablespace(path) || off >= innodb.MaxPageSize || f.space != nil && off >= int64(f.space.PageSize) {
+	if !pages || !innodb.IsTablespace(path) || f.space != nil && (f.space.First > 0 || off >= int64(f.space.PageSize)) {
+		return
+	}
+	if f.space == nil && innodb.FileOf(path).Kind == innodb.SystemFile && f.guess(data, off) || off >= innodb.MaxPageSize {
 		return
 	}
 	f.space = nil
@@ -138,6 +142,21 @@ func (f *streamed) learn(pages bool, path string, data []byte, off int64) {
 		return
 	}
 	f.space = &space
+}
+
+// guess reports whether pages at off tell that the file is a later one of the system tablespace.
+func (f *streamed) guess(data []byte, off int64) bool {
+	space, err := innodb.GuessSpace(data)
+	if err != nil || space.ID != 0 || off%int64(space.PageSize) != 0 {
+		return false
+	}
+	at := uint32(off / int64(space.PageSize))
+	if space.First <= at {
+		return false
+	}
+	space.First -= at
+	f.space = &space
+	return true
 }
 
 // forget is for a file that is cut off.

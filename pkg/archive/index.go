@@ -79,7 +79,8 @@ type Member struct {
 // Pages are the InnoDB facts of a tablespace file.
 type Pages struct {
 	SpaceID     uint32   `json:"space_id"`
-	PageSize    int      `json:"page_size"` // bytes on disk
+	PageSize    int      `json:"page_size"`           // bytes on disk
+	FirstPage   uint32   `json:"first_page,omitzero"` // number of its first page: more than 0 in later files of a system tablespace
 	Total       int64    `json:"pages"`
 	Zero        int64    `json:"zero"`               // never written to
 	Bad         int64    `json:"bad"`                // checksum or structure wrong

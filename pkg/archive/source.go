@@ -192,7 +192,7 @@ func spaceOf(start []byte) innodb.Space {
 	case err == nil:
 		return s
 	}
-	return innodb.Space{PageSize: innodb.DefaultPageSize, Logical: innodb.DefaultPageSize}
+	return innodb.Space{AnyID: true, PageSize: innodb.DefaultPageSize, Logical: innodb.DefaultPageSize}
 }
 
 // check verifies the pages of a piece, once the first piece was learnt from.
@@ -248,7 +248,7 @@ func (p *Pages) addLSN(lowest, highest uint64) {
 
 // describe fills in what is the same for all pages of a file.
 func (p *Pages) describe(s innodb.Space) {
-	p.SpaceID, p.PageSize, p.Encrypted, p.Compressed = s.ID, s.PageSize, s.Encrypted, s.Compressed
+	p.SpaceID, p.PageSize, p.FirstPage, p.Encrypted, p.Compressed = s.ID, s.PageSize, s.First, s.Encrypted, s.Compressed
 }
 
 // merge adds the facts of the next piece.

@@ -43,7 +43,9 @@ func newPatchedVerifier(b *Backup) *patchedVerifier {
 
 // spaceOfFacts is the part of a space that the facts of a file keep, which is all that checking a page needs.
 func spaceOfFacts(p *Pages) innodb.Space {
-	return innodb.Space{ID: p.SpaceID, PageSize: p.PageSize, Logical: p.PageSize, Compressed: p.Compressed, Encrypted: p.Encrypted}
+	return innodb.Space{
+		ID: p.SpaceID, First: p.FirstPage, PageSize: p.PageSize, Logical: p.PageSize, Compressed: p.Compressed, Encrypted: p.Encrypted,
+	}
 }
 
 // checkPages looks at the pages that lie whole in a piece of an extent, at what the index says that they
@@ -62,7 +64,7 @@ func (p *patchedVerifier) checkPages(u *unpacked, s span) {
 	content, off = content[skip:], off+skip
 	content = content[:int64(len(content))/size*size]
 	facts := checkPages(spaceOfFacts(m.InnoDB), content, off, false)
-	wrong := off == 0 && len(content) > 0 && !sameSpace(content, m.InnoDB)
+	wrong := off == 0 && len(content) > 0 && m.InnoDB.FirstPage == 0 && !sameSpace(content, m.InnoDB)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.facts[u.number] = append(p.facts[u.number], extentFacts{m, facts})

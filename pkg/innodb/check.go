@@ -51,8 +51,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 var zeroPage [MaxPageSize]byte
 
 // Check verifies page n of a file, counted from 0, which must be s.PageSize bytes long. Besides
-// its checksum, a page must bear the number of its place: one that was written to the wrong place
-// has a checksum that holds.
+// its checksum, a page must bear the number of its place and the id of its tablespace: one that was
+// written to the wrong place, or into the wrong file, has a checksum that holds.
 //
 // A page that page compression made smaller is rebuilt first, since its checksum is of the page
 // as it is in memory.
@@ -67,8 +67,14 @@ func (s Space) Check(n uint32, page []byte) Result {
 		return Result{State: Uncheckable, LSN: be64(page[filLSN:])}
 	}
 	r := s.check(page)
-	if number := be32(page[filNumber:]); r.State != Bad && number != s.First+n {
+	if r.State == Bad {
+		return r
+	}
+	if number := be32(page[filNumber:]); number != s.First+n {
 		return Result{State: Bad, LSN: r.LSN, Reason: fmt.Sprintf("page says that it is page %d", number)}
+	}
+	if id := be32(page[filSpaceID:]); id != s.ID && !s.AnyID {
+		return Result{State: Bad, LSN: r.LSN, Reason: fmt.Sprintf("page says that it is of tablespace %d, and not of %d", id, s.ID)}
 	}
 	return r
 }
@@ -90,7 +96,7 @@ func (s Space) isEmpty(page []byte) bool {
 // until MySQL 8.0.20: the second and third extent. What is there are copies of pages of other
 // places, whole or torn, which no server reads any more.
 func (s Space) isDoublewrite(n uint32) bool {
-	if s.ID != 0 || s.First != 0 || s.Compressed {
+	if s.ID != 0 || s.AnyID || s.First != 0 || s.Compressed {
 		return false
 	}
 	extent := max(uint32(extentSize/s.PageSize), minExtentPages)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"runner/pkg/innodb"
@@ -108,13 +109,34 @@ func TestEveryFlippedBitOfAPageIsNoticed(t *testing.T) {
 		t.Fatalf("the page itself: %+v", r)
 	}
 	for at := range page {
-		uncovered := at >= 26 && at < 38 // flush LSN and space id are written later
+		uncovered := at >= 26 && at < 34 // the flush LSN is written later
 		for bit := range 8 {
 			page[at] ^= 1 << bit
 			if got := s.Check(3, page).State; (got == innodb.Bad) == uncovered {
 				t.Errorf("bit %d of byte %d: %v", bit, at, got)
 			}
 			page[at] ^= 1 << bit
+		}
+	}
+}
+
+func TestAPageOfAnotherTablespaceIsBad(t *testing.T) {
+	page := innodbtest.Page(43, 3, 77, 16384, 9)
+	if r := (innodb.Space{ID: 42, PageSize: 16384}).Check(3, page); r.State != innodb.Bad || !strings.Contains(r.Reason, "43") {
+		t.Errorf("a page of tablespace 43 in one of 42: %+v", r)
+	}
+	if r := (innodb.Space{AnyID: true, PageSize: 16384}).Check(3, page); r.State != innodb.OK {
+		t.Errorf("where the tablespace is not known: %+v", r)
+	}
+}
+
+// With KEY_BLOCK_SIZE equal to the page size, the sizes do not say that rows are compressed.
+func TestFlagsDecideThatRowsAreCompressed(t *testing.T) {
+	for flags, compressed := range map[uint32]bool{
+		0x4021: false, 0x4021 | 5<<1: true, 0x4021 | 4<<1: true, 0x4021 | 3<<1 | 3<<6: true, 0x4021 | 3<<6: false,
+	} {
+		if s, err := innodb.SpaceOf(42, flags); err != nil || s.Compressed != compressed || s.ID != 42 {
+			t.Errorf("flags %#x: %+v, %v", flags, s, err)
 		}
 	}
 }

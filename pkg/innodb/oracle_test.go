@@ -70,12 +70,12 @@ type seen struct {
 	algorithms map[innodb.Algorithm]int
 }
 
-// withoutMisplaced leaves out the pages whose checksum holds and whose number is another one,
+// withoutMisplaced leaves out the pages whose checksum holds and whose number or tablespace is another one,
 // which innochecksum does not look at.
 func (s seen) withoutMisplaced() []uint32 {
 	var bad []uint32
 	for i, n := range s.bad {
-		if !strings.HasPrefix(s.reasons[i], "page says that it is page") {
+		if !strings.HasPrefix(s.reasons[i], "page says that it is ") {
 			bad = append(bad, n)
 		}
 	}

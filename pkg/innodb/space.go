@@ -11,6 +11,7 @@ var ErrNoSpace = errors.New("not the first page of a tablespace")
 // Space is what page 0 says about a tablespace.
 type Space struct {
 	ID         uint32
+	AnyID      bool // ID is not known, so that pages may bear any
 	Flags      uint32
 	Pages      uint32 // in the whole tablespace, as its header says
 	First      uint32 // number of the first page in the file; more than 0 in later files of a system tablespace
@@ -48,8 +49,8 @@ func PageSize(flags uint32) (physical, logical int, err error) {
 }
 
 // ReadSpace reads the header of a tablespace from the beginning of its first page, of which it
-// needs [HeaderSize] bytes. The page may be that of a file just created. Anything else than page 0 of a tablespace gives an error that is
-// [ErrNoSpace]; the second and later files of a system tablespace are such.
+// needs [HeaderSize] bytes. The page may be that of a file just created. Anything else than page 0 of a tablespace
+// gives an error that is [ErrNoSpace]; the second and later files of a system tablespace are such.
 func ReadSpace(page0 []byte) (Space, error) {
 	if len(page0) < HeaderSize {
 		return Space{}, fmt.Errorf("%d bytes: %w", len(page0), ErrNoSpace)
@@ -61,7 +62,15 @@ func ReadSpace(page0 []byte) (Space, error) {
 	if t := be16(page0[filType:]); t != TypeFSPHeader && !justCreated(page0) {
 		return Space{}, fmt.Errorf("page type %d: %w", t, ErrNoSpace)
 	}
-	flags := be32(page0[fspFlags:])
+	s, err := SpaceOf(id, be32(page0[fspFlags:]))
+	s.Pages = be32(page0[fspSize:])
+	return s, err
+}
+
+// SpaceOf is the tablespace that has an id and flags. Whether its rows are compressed is said by the flags and not by the
+// sizes: with KEY_BLOCK_SIZE equal to the page size those are the same. Flags that stand for none give an error that is
+// [ErrNoSpace].
+func SpaceOf(id, flags uint32) (Space, error) {
 	physical, logical, err := PageSize(flags)
 	if err != nil {
 		return Space{}, err
@@ -69,7 +78,6 @@ func ReadSpace(page0 []byte) (Space, error) {
 	return Space{
 		ID:         id,
 		Flags:      flags,
-		Pages:      be32(page0[fspSize:]),
 		PageSize:   physical,
 		Logical:    logical,
 		Compressed: flags>>flagsZipShift&flagsZipMask != 0,

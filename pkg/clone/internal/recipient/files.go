@@ -39,8 +39,10 @@ type files struct {
 	seal    *seal
 	modern  bool    // the redo log is in a folder of its own, as from 8.0.30 on
 	version uint32  // of the server, as pages have it
+	toTell  uint32  // that the donor has announced for FILE_COPY
 	data    []*file // by index
 	redo    map[uint32]*file
+	system  []*file // of the system tablespace, in their order
 	byPath  map[string]*file
 	folders map[string]int    // files in each
 	outside map[string]string // folder on the donor → folder in the copy
@@ -81,11 +83,16 @@ func (fs *files) announced(d *wire.File, state wire.StateKind) error {
 		}
 		return nil
 	case d.State == state:
+		if state == wire.StateFileCopy && d.Index >= fs.toTell {
+			return broken("file %d is told of, and %d were announced", d.Index, fs.toTell)
+		}
 		return fs.create(d, false)
 	case d.State != state+1:
 		return broken("file %d is told of for state %d in state %d", d.Index, d.State, state)
 	case known:
 		return fs.changed(fs.data[d.Index], d)
+	case int64(d.Index) >= int64(fs.toTell)+maxByDDL:
+		return broken("DDL has made more than %d files", maxByDDL)
 	}
 	return fs.create(d, true)
 }
@@ -119,13 +126,14 @@ func (fs *files) changed(f *file, d *wire.File) error {
 func (fs *files) create(d *wire.File, byDDL bool) error {
 	f := &file{donor: outsideName(d.Name), size: int64(d.Size), flags: d.Flags, first: d.FirstChunk, last: d.LastChunk}
 	if d.Tablespace() {
-		physical, logical, err := innodb.PageSize(d.FSPFlags)
+		space, err := innodb.SpaceOf(d.SpaceID, d.FSPFlags)
 		if err != nil {
 			return broken("file %d, %s: %v", d.Index, d.Name, err)
 		}
-		f.space = innodb.Space{
-			ID: d.SpaceID, Flags: d.FSPFlags, PageSize: physical, Logical: logical, Compressed: physical != logical,
-			First: fs.pagesBefore(d),
+		f.space = space
+		f.space.First = fs.pagesBefore(d)
+		if size := uint64(space.PageSize); d.Size%size != 0 { // until the page comes whole
+			f.bad = map[uint32]bool{uint32(d.Size / size): true}
 		}
 	}
 	if d.Deleted() { // a place in the sequence of indexes
@@ -144,6 +152,9 @@ func (fs *files) create(d *wire.File, byDDL bool) error {
 		return err
 	}
 	fs.data = append(fs.data, f)
+	if f.system() {
+		fs.system = append(fs.system, f)
+	}
 	fs.enter(f)
 	if !byDDL {
 		fs.make(f)
@@ -168,13 +179,14 @@ func (fs *files) pagesBefore(d *wire.File) uint32 {
 		return 0
 	}
 	var pages int64
-	for _, f := range fs.data {
-		if f.space.PageSize > 0 && f.space.ID == 0 {
-			pages += f.size / int64(f.space.PageSize)
-		}
+	for _, f := range fs.system {
+		pages += f.size / int64(f.space.PageSize)
 	}
 	return uint32(pages)
 }
+
+// system reports whether it is a file of the system tablespace, whose space id is 0.
+func (f *file) system() bool { return f.space.PageSize > 0 && f.space.ID == 0 && !f.redo }
 
 // announceRedo makes a file of the redo log; the donor may tell of it on several connections.
 func (fs *files) announceRedo(d *wire.File) error {
@@ -306,10 +318,11 @@ func (fs *files) finish() error {
 	return nil
 }
 
-// extend makes a file as long as it must be; one that is larger than an extent has whole extents.
+// extend makes a file as long as it must be; one that is larger than an extent has whole extents, but for those of the
+// system tablespace, whose sizes the configuration gives.
 func (fs *files) extend(f *file) {
 	size := max(f.size, f.given)
-	if f.space.PageSize > 0 {
+	if f.space.PageSize > 0 && !f.system() {
 		extent := extentOf(f.space)
 		if size > extent {
 			size = (size + extent - 1) / extent * extent

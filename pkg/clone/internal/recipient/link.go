@@ -183,12 +183,56 @@ func (fs *files) of(d *wire.Data) (*file, error) {
 	end, most := d.Offset+uint64(d.Length), max(d.FileSize, uint64(f.size))
 	if d.State == wire.StatePageCopy { // of what a file has grown by, pages may come before page 0 with its new size
 		most = wire.MaxSize
+		if fs.fixed(f) {
+			most = uint64(f.size)
+		}
 	}
 	if end > most {
 		return nil, broken("data up to byte %d of %s, which has %d", end, f.path, most)
 	}
-	f.size = max(f.size, int64(d.FileSize), int64(end))
-	return f, nil
+	f.size = max(f.size, int64(end))
+	return f, fs.told(f, d)
+}
+
+// told takes the file size that a description of data has: that of the file, and of page 0 in PAGE_COPY that of the whole
+// tablespace, which is the same but for a system tablespace of several files. Of those only the last one grows
+// ("System Tablespace Data File Configuration" of MySQL's manual).
+func (fs *files) told(f *file, d *wire.Data) error {
+	size := int64(d.FileSize)
+	if !f.system() {
+		f.size = max(f.size, size)
+		return nil
+	}
+	last, before := fs.lastOfSystem()
+	switch {
+	case f == last:
+		f.size = max(f.size, size)
+	case d.State == wire.StatePageCopy && d.Offset == 0 && f.space.First == 0:
+		last.size = max(last.size, size-before)
+	case size > f.size:
+		return broken("%s has %d bytes, and is to have %d: only the last file of the system tablespace grows", f.path, f.size, size)
+	}
+	return nil
+}
+
+// fixed reports whether a file keeps the size that it was announced with: all of a system tablespace but the last.
+func (fs *files) fixed(f *file) bool {
+	if !f.system() {
+		return false
+	}
+	last, _ := fs.lastOfSystem()
+	return f != last
+}
+
+// lastOfSystem is the last file of the system tablespace, and how many bytes are in those before it.
+func (fs *files) lastOfSystem() (last *file, before int64) {
+	for i, f := range fs.system {
+		if i > 0 {
+			before += last.size
+		}
+		last = f
+	}
+	return last, before
 }
 
 // zeros is compared with, which is faster than looking at bytes one by one; nobody writes to it.

@@ -20,6 +20,9 @@ func (fs *files) place(d *wire.File) (string, error) {
 	if name == "" || strings.ContainsRune(name, 0) {
 		return "", broken("file %d has no name", d.Index)
 	}
+	if err := fits(d); err != nil {
+		return "", err
+	}
 	if external(name) {
 		return fs.outsideOf(d)
 	}

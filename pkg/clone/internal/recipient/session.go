@@ -236,6 +236,9 @@ func (s *session) enter(d *wire.State) error {
 		s.stages[n-1].End, s.stages[n-1].Bytes = now, s.bytes
 	}
 	s.state, s.toTell, s.bytes = d.State, d.Files, 0
+	if d.State == wire.StateFileCopy {
+		s.files.toTell = d.Files
+	}
 	if d.State != wire.StateDone {
 		s.stages = append(s.stages, Stage{State: d.State, Begin: now, Estimate: int64(min(d.Estimate, maxEstimate))})
 	}
