@@ -22,7 +22,7 @@ import (
 // Codes of findings.
 const (
 	CodeMissing   = "missing"   // a file of the backup is not there
-	CodeSize      = "size"      // a file of the backup has another size
+	CodeSize      = "size"      // a file of the backup, or of the system tablespace in it, has another size
 	CodeDigest    = "digest"    // a file of the backup has another digest
 	CodeFrame     = "frame"     // a frame cannot be read
 	CodeStructure = "structure" // tar or seek table are not what the index says
@@ -55,6 +55,10 @@ func (b *Backup) Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	}
 	if err := v.checkDataFile(ctx, v.checkData); err != nil {
 		return nil, err
+	}
+	for _, f := range systemSizes(b.manifest.Source.InnodbDataFilePath, b.index.Files) {
+		f.File = b.manifest.Archive.Index.Name
+		v.found(f)
 	}
 	return v.report, v.verdict()
 }

@@ -65,6 +65,9 @@ func (s *compressStep) Run(ctx context.Context, r *engine.Runtime) (any, error) 
 	if err != nil {
 		return nil, j.roomless(err)
 	}
+	if err := j.checkSizes(p); err != nil {
+		return nil, err
+	}
 	if result.Index, err = archive.WriteIndex(ctx, dst, p); err != nil {
 		return nil, j.roomless(fmt.Errorf("write index: %w", err))
 	}
@@ -72,6 +75,14 @@ func (s *compressStep) Run(ctx context.Context, r *engine.Runtime) (any, error) 
 	result.timing = timing{begin, j.now(), r.Attempt()}
 	j.packed = result
 	return result, nil
+}
+
+// checkSizes refuses a copy that no server would start on.
+func (j *job) checkSizes(p *archive.Packed) error {
+	if err := p.Index.CheckSystemSizes(j.checked.Facts.Source.InnodbDataFilePath); err != nil {
+		return fmt.Errorf("compare the copy with the server's configuration: %w", err)
+	}
+	return nil
 }
 
 // announceFolder records the backup's folder before it is made, once for all attempts.

@@ -100,6 +100,9 @@ func wireCompressed(c plan.Clone) bool { return c.NetworkCompression == "zstd" }
 
 // keep writes the index, without which the data file would be packed for nothing.
 func (s *cloneStep) keep(ctx context.Context, dst store.Store, p *archive.Packed, result *packed) (err error) {
+	if err := s.job.checkSizes(p); err != nil {
+		return err
+	}
 	if result.Index, err = archive.WriteIndex(ctx, dst, p); err != nil {
 		return s.job.roomless(fmt.Errorf("write index: %w", err))
 	}
@@ -122,7 +125,7 @@ func (p *packed) addStreamed(st *clone.Streamed) {
 	p.Pages.Bad = int64(len(st.BadPages))
 	for _, bad := range st.BadPages[:min(len(st.BadPages), badPagesKept)] {
 		p.BadPages = append(p.BadPages, archive.BadPage{
-			Path: bad.Path, Page: bad.Page, SpaceID: bad.SpaceID, Reason: "its checksum did not hold when the server sent it last",
+			Path: bad.Path, Page: bad.Page, SpaceID: bad.SpaceID, Reason: "it was damaged when the server sent it last",
 		})
 	}
 }

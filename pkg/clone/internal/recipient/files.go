@@ -30,7 +30,7 @@ type file struct {
 	space   innodb.Space // PageSize 0: not a tablespace
 
 	first, last uint32          // chunks
-	bad         map[uint32]bool // pages whose checksum did not hold when they were last sent
+	bad         map[uint32]bool // pages that were damaged when they were last sent, or were never sent whole
 }
 
 // files are the donor's, by index: those of the data, and those of the redo log, which are counted on their own.

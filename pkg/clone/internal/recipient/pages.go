@@ -15,7 +15,7 @@ type Pages struct {
 	Bad     []BadPage
 }
 
-// BadPage is a page whose checksum does not hold in the copy.
+// BadPage is a page that is damaged in the copy: its checksum, its number or its tablespace is wrong, or it is cut off.
 type BadPage struct {
 	Path    string
 	Page    uint32 // in the file, from 0
