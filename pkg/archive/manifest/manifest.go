@@ -92,7 +92,7 @@ type Source struct {
 	Plugins             []string          `json:"plugins"`
 	Components          []string          `json:"components"`
 	Keyring             string            `json:"keyring"`     // component or plugin; empty: none
-	RestoreCNF          string            `json:"restore_cnf"` // option file that a server needs to start on this copy
+	RestoreCNF          string            `json:"restore_cnf"` // option file that a server needs to start on this copy; no path in it leads out of the copy
 	Unknown             map[string]string `json:"unknown"`     // field's name → why it could not be read
 }
 
