@@ -65,6 +65,9 @@ func checks() []check {
 		{CodeWireCompression, checkWireCompression, streaming},
 		{CodeSystemFiles, checkSystemFiles, everyMode},
 		{CodeReading, checkReading, everyMode},
+		{CodeServerConnections, checkServerConnections, everyMode},
+		{CodeAccountConnections, checkAccountConnections, everyMode},
+		{CodeHourlyLimits, checkHourlyLimits, everyMode},
 	}
 }
 

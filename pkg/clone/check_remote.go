@@ -85,6 +85,9 @@ func remoteChecks() []remoteCheck {
 		onRecipient(CodeRecipientBusy, checkBusy),
 		onDonor(CodeSystemFiles, checkSystemFiles),
 		onDonor(CodeReading, checkReading),
+		ofBoth(CodeServerConnections, checkServerConnections),
+		ofBoth(CodeAccountConnections, checkAccountConnections),
+		ofBoth(CodeHourlyLimits, checkHourlyLimits),
 	}
 }
 

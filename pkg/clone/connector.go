@@ -43,8 +43,8 @@ func (c Config) connector() (driver.Connector, error) {
 // Driver returns the driver whose connections these are.
 func (pinning) Driver() driver.Driver { return mysql.MySQLDriver{} }
 
-// Connect connects and says what pinnedSession holds. Where the connection breaks, the error has the reason, which the driver
-// itself only logs.
+// Connect connects and says what pinnedSession holds. Where there are too many connections it waits a little for those that were
+// closed a moment ago and still count. Where the connection breaks, the error has the reason, which the driver itself only logs.
 func (p pinning) Connect(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -56,6 +56,9 @@ func (p pinning) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	c, err := connector.Connect(ctx)
+	for end := time.Now().Add(releaseTimeout); tooMany(err) && time.Now().Before(end) && pause(ctx, defaultInterval) == nil; {
+		c, err = connector.Connect(ctx)
+	}
 	if err != nil {
 		return nil, reason.of(err)
 	}
@@ -102,7 +105,7 @@ func pin(ctx context.Context, c driver.Conn) error {
 	}
 	// A privilege held through a role counts only while the role is active.
 	_, err := session.ExecContext(ctx, "SET ROLE ALL", nil)
-	if number(err) != 0 {
+	if n := number(err); n != 0 && n != erUserLimit {
 		// MariaDB and MySQL 5.7 do not know the statement. They are refused by name, by a finding, which needs a connection.
 		return nil
 	}

@@ -38,6 +38,8 @@ type Facts struct {
 	Reading    Reading      `json:"reading"`     // what decides whether a copy can be read
 	Lost       []LostTable  `json:"lost_tables"` // base tables whose content is not cloned
 
+	Limits Limits `json:"limits"` // of connections and statements
+
 	EstimateBytes int64 `json:"estimate_bytes"` // of FILE COPY: the sizes of the files
 	DiskBytes     int64 `json:"disk_bytes"`     // what the server wants free at the target: allocated bytes plus redo capacity
 
@@ -127,6 +129,7 @@ func (s *Server) facts(ctx context.Context, wanted reader) (facts *Facts, err er
 		{FactKeyring, r.readKeyring}, // after what decides whether it is asked for
 		{FactLost, r.lost},
 		{FactCollations, r.collations},
+		{FactLimits, r.limits},
 	} {
 		err := read.read(ctx)
 		if class := ClassOf(err); class == Uncertain || class == Cancelled {

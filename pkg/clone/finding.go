@@ -63,6 +63,10 @@ const (
 	CodeSystemFiles       = "RUN064"
 	CodeReading           = "RUN065"
 	CodeReread            = "RUN066"
+
+	CodeServerConnections  = "RUN080"
+	CodeAccountConnections = "RUN081"
+	CodeHourlyLimits       = "RUN082"
 )
 
 // Codes of the findings that only a remote clone has, in their order.

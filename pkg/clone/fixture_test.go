@@ -82,6 +82,7 @@ func healthy(t *testing.T) subject {
 		}},
 		Plugins:       []Plugin{{Name: "clone", Version: "1.0", Status: "ACTIVE", Type: "CLONE", Library: "mysql_clone.so"}},
 		Variables:     map[string]string{varBandwidth: "0", varThreads: "16", varBlockDDL: "OFF", varDDLTimeout: "300", "log_output": "FILE"},
+		Limits:        Limits{Server: 151, Connected: 3},
 		EstimateBytes: 1 << 20, DiskBytes: 101 << 20, Unknown: map[string]string{},
 	}
 	staging := filepath.Join(root, "staging")

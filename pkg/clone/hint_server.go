@@ -9,7 +9,9 @@ import (
 
 // Errors that have a hint of their own for each cause that the message names.
 const (
+	erTooMany         = 1040
 	erAccessDenied    = 1045
+	erTooManyUser     = 1203
 	erUserLimit       = 1226
 	erOption          = 1290
 	erCloneSystem     = 3869

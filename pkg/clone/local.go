@@ -93,6 +93,7 @@ func (c *localClone) all(ctx context.Context) (_ *Result, err error) {
 	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&c.pid); err != nil {
 		return nil, wrap("read connection id", err)
 	}
+	c.s.fit(ctx, conn)
 	release, err := c.out.reserve(ctx, conn)
 	if err != nil {
 		return nil, err

@@ -116,6 +116,7 @@ type streamClone struct {
 	meter  meter
 	stages []Stage
 	tls    bool
+	dialed int // connections that were made over the protocol, lost ones too
 }
 
 func newStreamClone(s *Server, out outlet, o StreamOptions, h Hooks) *streamClone {
@@ -141,6 +142,7 @@ func (c *streamClone) run(ctx context.Context, pull func(context.Context) (*reci
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, discard(conn)) }()
+	c.fitStream(ctx, conn)
 	release, err := c.out.reserve(ctx, conn)
 	if err != nil {
 		return nil, err
@@ -243,12 +245,12 @@ func (c *streamClone) dial(ctx context.Context) (*wire.Conn, error) {
 	if c.stream.Compressed {
 		w.Compression = "zstd"
 	}
-	conn, err := wire.Dial(ctx, w)
+	conn, err := c.dialFirst(ctx, w)
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
-	c.tls = conn.Encrypted()
+	c.tls, c.dialed = conn.Encrypted(), c.dialed+1
 	c.mu.Unlock()
 	return conn, nil
 }
