@@ -99,16 +99,16 @@ func (h *hinted) Hint() string  { return h.hint }
 
 func withHint(err error, hint string) error { return &hinted{err, hint} }
 
-// hintOf is the first hint in the error's tree.
+// hintOf returns the first hint in the error's tree, else what is known of an error of a file.
 func hintOf(err error) string {
 	var h interface {
 		error
 		Hint() string
 	}
-	if errors.As(err, &h) {
+	if errors.As(err, &h) && h.Hint() != "" {
 		return h.Hint()
 	}
-	return ""
+	return engine.FileHint(err)
 }
 
 // exitCode is the one place where an error becomes a code.

@@ -51,7 +51,11 @@ func backupsOf(ctx context.Context, folder string) ([]backup, error) {
 // backupsIn are the finished backups of a whole repository, newest first.
 func backupsIn(ctx context.Context, repository string) ([]backup, error) {
 	if _, err := os.Stat(repository); err != nil {
-		return nil, withHint(fmt.Errorf("list repository: %w", err), "is it mounted? ls -ld "+shellWord(repository)+"; the first backup makes it: runner apply PATH")
+		err = fmt.Errorf("list repository: %w", err)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		return nil, withHint(err, "is it mounted? ls -ld "+shellWord(repository)+"; the first backup makes it: runner apply PATH")
 	}
 	jobs, err := folders(repository)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"runner/cmd/runner/internal/engine"
 	"runner/cmd/runner/internal/report"
 	"runner/pkg/archive"
 )
@@ -105,13 +106,14 @@ func restoreHint(err error, folder, to string) error {
 		return damagedHint(err, folder)
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return withHint(err, "make room and run the same command again, which goes on where this one ended; or give it up: rm -rf "+shellWord(to))
+		return withHint(err, "make room and run the same command again, which goes on where this one ended (df -h "+shellWord(to)+"; quota -s); or give it up: rm -rf "+shellWord(to))
 	}
 	var at *fs.PathError
-	if !errors.As(err, &at) || !strings.HasPrefix(at.Path, to) {
+	hint := engine.FileHint(err)
+	if hint == "" || !errors.As(err, &at) || !strings.HasPrefix(at.Path, to) {
 		return err
 	}
-	return withHint(err, "name a folder with --to that is absent or empty, and that this user may write: ls -ld "+shellWord(filepath.Dir(filepath.Clean(to))))
+	return withHint(err, hint+"; or name another folder with --to")
 }
 
 // restoredLine: type restored.

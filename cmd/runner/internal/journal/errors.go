@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+
+	"runner/cmd/runner/internal/engine"
 )
 
 // ErrNotFound is wrapped by errors that say that there is no such run.
@@ -86,10 +88,18 @@ func (e *WriteError) Unwrap() error { return e.Err }
 
 // Hint says what can be done about it.
 func (e *WriteError) Hint() string {
-	if errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT) {
-		return fmt.Sprintf("make room on the file system of %s, then: runner resume", e.Path)
+	const other = "name another state directory with --state-dir DIR or RUNNER_STATE_DIR"
+	switch {
+	case errors.Is(e.Err, syscall.ENOSPC):
+		return fmt.Sprintf("make room on the file system of %s (df -h, df -i), then: runner resume", e.Path)
+	case errors.Is(e.Err, syscall.EDQUOT):
+		return fmt.Sprintf("this user's quota is used up where %s is (quota -s); make room, then: runner resume", e.Path)
 	}
-	return "name a folder that this user may write with --state-dir DIR or RUNNER_STATE_DIR"
+	hint := engine.FileHint(&fs.PathError{Op: "write", Path: e.Path, Err: cause(e.Err)})
+	if hint == "" {
+		return other
+	}
+	return hint + "; or " + other
 }
 
 // cause strips the path from an error of package os, since ours names it.

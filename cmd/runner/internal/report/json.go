@@ -171,8 +171,8 @@ func hintOf(err error) string {
 		error
 		Hint() string
 	}
-	if errors.As(err, &h) {
+	if errors.As(err, &h) && h.Hint() != "" {
 		return h.Hint()
 	}
-	return ""
+	return engine.FileHint(err)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"runner/cmd/runner/internal/engine"
 	"runner/pkg/clone"
 )
 
@@ -119,7 +120,14 @@ func (e *leftError) Unwrap() error { return e.error }
 
 // Hint says how it is removed by hand; a resume finds it gone then.
 func (e *leftError) Hint() string {
-	return "remove it as root or as mysqld's user, who owns it, then resume: rm -rf " + shellWord(e.path)
+	remove := "remove it, then resume: rm -rf " + shellWord(e.path)
+	switch hint := engine.FileHint(e.error); {
+	case errors.Is(e.error, syscall.EACCES), errors.Is(e.error, syscall.EPERM):
+		return "remove it as root or as mysqld's user, who owns it, then resume: rm -rf " + shellWord(e.path)
+	case hint != "":
+		return hint + "\n" + remove
+	}
+	return remove
 }
 
 // shellWord quotes a path for a POSIX shell.
