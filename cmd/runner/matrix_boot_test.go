@@ -156,7 +156,7 @@ func (c *cell) change(t *testing.T, copied *mysqldtest.Server) {
 	t.Helper()
 	copied.Exec(t, "CREATE TEMPORARY TABLE shop.own (id INT)", "INSERT INTO shop.own VALUES (1)", "ALTER UNDO TABLESPACE undo_more SET INACTIVE")
 	for _, name := range c.tables(t, copied) {
-		copied.Exec(t, "UPDATE "+name+" SET s = REPEAT('COPY', 100)", "ALTER TABLE "+name+" ADD COLUMN more INT, ALGORITHM = INPLACE",
+		copied.Exec(t, "UPDATE "+name+" SET s = REPEAT('COPY', 100)", "ALTER TABLE "+name+" ADD COLUMN more INT",
 			"ALTER TABLE "+name+" ADD KEY (more)", "INSERT INTO "+name+" (id, s) SELECT id + 1000, s FROM "+name)
 	}
 	copied.Exec(t, "FLUSH TABLES", "SET GLOBAL innodb_buffer_pool_dump_now = ON", "SET GLOBAL innodb_max_dirty_pages_pct_lwm = 0", "SET GLOBAL innodb_max_dirty_pages_pct = 0")
@@ -181,6 +181,7 @@ func (c *cell) opensOnlyItsOwn(t *testing.T, copied *mysqldtest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	own := 0
 	for _, fd := range fds {
 		path, err := os.Readlink(filepath.Join(proc, "fd", fd.Name()))
 		if err != nil { // it was closed meanwhile
@@ -191,6 +192,12 @@ func (c *cell) opensOnlyItsOwn(t *testing.T, copied *mysqldtest.Server) {
 			continue
 		}
 		c.isOwn(t, copied, path, writes(t, info))
+		if strings.HasPrefix(path, copied.DataDir()+"/") {
+			own++
+		}
+	}
+	if own == 0 {
+		t.Error("the copy's server has no file of the copy open: another process was looked at")
 	}
 	maps, err := os.ReadFile(filepath.Join(proc, "maps"))
 	if err != nil {

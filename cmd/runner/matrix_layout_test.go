@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// layout is where a server has its files, and what they are read with. EXT stands for a folder outside its data directory.
+// layout is where a server has its files, and what they are read with. EXT/ stands for a folder outside its data directory.
 type layout struct {
 	name    string
 	folders []string // made in EXT beside a, b and c/d

@@ -117,11 +117,11 @@ func (c *cell) options(args []string) []mysqldtest.Option {
 	return options
 }
 
-// statements puts the folder in for EXT.
+// statements puts the folder in for EXT/.
 func (c *cell) statements(texts []string) []string {
 	out := make([]string, 0, len(texts))
 	for _, text := range texts {
-		out = append(out, strings.ReplaceAll(text, "EXT", c.elsewhere))
+		out = append(out, strings.ReplaceAll(text, "EXT/", c.elsewhere+"/"))
 	}
 	return out
 }
