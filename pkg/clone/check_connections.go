@@ -7,7 +7,8 @@ import (
 )
 
 // statementConnections is how many connections of statements a clone has at once at least: the one that reserves the server,
-// which in mode local also runs CLONE, and the one that watches. TestTheLeastConnectionsSuffice holds it.
+// which in mode local also runs CLONE, and the one that watches. The scripts few_connections and
+// few_connections_remote of cmd/runner hold it.
 const statementConnections = 2
 
 // pullConnections is how many connections a recipient opens to its donor at least: one of data, and the one over which it
