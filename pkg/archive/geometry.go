@@ -75,6 +75,7 @@ func (idx *Index) checkMembers(starts []int64) error {
 // checkTree looks at what members say of themselves, and whether they make a tree.
 func (idx *Index) checkTree() error {
 	var folders folderStack
+	total, allocated := int64(0), int64(0)
 	for i, m := range idx.Files {
 		if err := m.checkSelf(); err != nil {
 			return err
@@ -88,9 +89,25 @@ func (idx *Index) checkTree() error {
 		if !folders.enter(m) {
 			return &UnsafeError{Member: m.Path, What: "what it lies in is no folder of the archive"}
 		}
+		if total += m.Size; total > maxTotal {
+			return fmt.Errorf("%s: files have more than %d bytes", m.Path, int64(maxTotal))
+		}
+		if allocated += m.Allocated; allocated > maxTotal {
+			return fmt.Errorf("%s: files have more than %d allocated bytes", m.Path, int64(maxTotal))
+		}
+	}
+	if m, what := checkLinks(idx.Files); what != "" {
+		return &UnsafeError{Member: m.Path, What: what}
 	}
 	return nil
 }
+
+const (
+	// maxTotal bounds the sizes of all files together, in bytes, so that sums do not overflow.
+	maxTotal = 1 << 62
+	// maxOwner is the largest number of a user or group; the one after it stands for none (chown(2)).
+	maxOwner = 1<<32 - 2
+)
 
 // checkSelf refuses what leads out of the target or is no member at all.
 func (m *Member) checkSelf() error {
@@ -99,8 +116,8 @@ func (m *Member) checkSelf() error {
 	case what != "":
 	case m.Path == Marker:
 		what = "it is the mark of an unfinished clone"
-	case m.Path == Root && m.Type != TypeDir:
-		what = "the root is no folder"
+	case (m.Path == Root || m.Path == markerDir) && m.Type != TypeDir:
+		what = "it is no folder"
 	case m.Type == TypeSymlink:
 		what = linkFault(m.Path, m.Link)
 	case m.Type != TypeFile && m.Type != TypeDir:
@@ -111,7 +128,9 @@ func (m *Member) checkSelf() error {
 	}
 	file := m.Type == TypeFile
 	switch {
-	case m.Size < 0 || m.Allocated < 0 || m.UID < 0 || m.GID < 0 || m.Mode > modeAll:
+	case sizeFault(m.Size) != "":
+		return fmt.Errorf("%s: %s", m.Path, sizeFault(m.Size))
+	case m.Allocated < 0 || m.Allocated > maxSize || m.UID < 0 || m.UID > maxOwner || m.GID < 0 || m.GID > maxOwner || m.Mode > modeAll:
 		return fmt.Errorf("%s: a number is out of its range", m.Path)
 	case !file && (m.Size != 0 || m.InnoDB != nil || m.Digest != [32]byte{} || m.Extents != nil):
 		return fmt.Errorf("%s: it has content, but is no file", m.Path)

@@ -124,6 +124,9 @@ func (l *layout) content(s *source) error {
 }
 
 func (l *layout) end() error {
+	if m, what := checkLinks(l.members); what != "" {
+		return &EntryError{Path: m.Path, What: what}
+	}
 	if err := l.makeRoom(tarEnd); err != nil {
 		return err
 	}
@@ -169,8 +172,10 @@ func checkEntry(e Entry) error {
 		return &EntryError{Path: e.Path, What: what}
 	case e.Path == Marker:
 		return fmt.Errorf("pack %s: %w", e.Path, ErrIncompleteClone)
-	case e.Path == Root && e.Type != TypeDir:
-		return &EntryError{Path: e.Path, What: "the root is no folder"}
+	case (e.Path == Root || e.Path == markerDir) && e.Type != TypeDir:
+		return &EntryError{Path: e.Path, What: "it is no folder"}
+	case sizeFault(e.Size) != "":
+		return &EntryError{Path: e.Path, What: sizeFault(e.Size)}
 	}
 	return nil
 }

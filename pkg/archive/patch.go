@@ -51,6 +51,15 @@ func (p *patch) payload() int64 {
 	return n
 }
 
+// end returns the largest size that the patch gives its file; 0 where it gives none.
+func (p *patch) end() int64 {
+	end := max(p.size, 0)
+	for _, r := range p.ranges {
+		end = max(end, r.off+r.n)
+	}
+	return end
+}
+
 func (p *patch) records() map[string]string {
 	records := map[string]string{paxPath: p.path}
 	if p.create {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"fmt"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -18,8 +19,24 @@ const (
 // reader that does not know them must not take them for files.
 const reserved = "#runner"
 
-// maxPath is PATH_MAX of Linux.
-const maxPath = 4096
+// Limits of Linux (limits.h): NAME_MAX for an element of a path, and PATH_MAX with its NUL for a whole one, before
+// which the script of a tar with patches puts "./".
+const (
+	maxName   = 255
+	maxPath   = 4096 - 1 - len("./")
+	maxTarget = 4096 - 1 // of a symbolic link
+)
+
+// maxSize bounds the size of a file: a tablespace has at most 2^32 pages of 64 KiB. It is 256 TiB.
+const maxSize = 1 << 48
+
+// sizeFault returns why a file cannot have the size; empty if it can.
+func sizeFault(size int64) string {
+	if size < 0 || size > maxSize {
+		return fmt.Sprintf("its size of %d bytes is more than a file can have", size)
+	}
+	return ""
+}
 
 // pathFault says why a path cannot be one of a member; empty if it can.
 func pathFault(p string) string {
@@ -47,6 +64,9 @@ func pathFault(p string) string {
 		if element == "" || element == "." {
 			return "its name has an empty element"
 		}
+		if len(element) > maxName {
+			return fmt.Sprintf("an element of its name has %d bytes; file systems take at most %d", len(element), maxName)
+		}
 	}
 	return ""
 }
@@ -57,19 +77,27 @@ func linkFault(p, target string) string {
 	switch {
 	case target == "":
 		return "it is a symbolic link to nothing"
-	case len(target) > maxPath || !utf8.ValidString(target) || strings.ContainsRune(target, 0):
+	case len(target) > maxTarget || longElement(target) || !utf8.ValidString(target) || strings.ContainsRune(target, 0):
 		return "the target of the symbolic link is no valid path"
 	case path.IsAbs(target):
 		return "it is a symbolic link to the absolute path " + target
 	}
-	// Cleaning takes "..", which is right only where no element before it is a link. A path
-	// through a link is refused for members, so elements of the tree are folders; what comes after a
-	// link is judged again from the top when that link is.
+	// Cleaning resolves ".." by text, which is right only where no element before it is a link.
+	// checkLinks resolves the links of the whole tree.
 	to := path.Join(path.Dir(p), target)
 	if to == ".." || strings.HasPrefix(to, "../") {
 		return "it is a symbolic link out of the tree, to " + target
 	}
 	return ""
+}
+
+func longElement(p string) bool {
+	for element := range strings.SplitSeq(p, "/") {
+		if len(element) > maxName {
+			return true
+		}
+	}
+	return false
 }
 
 // pathLess is the order of members: by elements, each by its bytes, so that a folder comes right

@@ -218,9 +218,8 @@ func (b *Backup) pieces(m *Member) int {
 	return n
 }
 
-// framesOf gives the frames that hold content of files, ascending.
-func (b *Backup) framesOf(chosen map[*Member]bool) []int {
-	holds := make([]bool, len(b.index.Frames))
+// markFrames marks the frames that hold content of files.
+func (b *Backup) markFrames(chosen map[*Member]bool, holds []bool) {
 	mark := func(first, last int) {
 		for k := first; k <= last; k++ {
 			holds[k] = true
@@ -234,11 +233,4 @@ func (b *Backup) framesOf(chosen map[*Member]bool) []int {
 			mark(frameOf(b.starts, e.At), frameOf(b.starts, e.At+e.N-1))
 		}
 	}
-	var frames []int
-	for k, holds := range holds {
-		if holds {
-			frames = append(frames, k)
-		}
-	}
-	return frames
 }

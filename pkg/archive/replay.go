@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -25,7 +26,7 @@ type replay struct {
 
 // node is a file, folder or link that a member made.
 type node struct {
-	number   int    // place in replay.all
+	number   int    // place in what tar unpacks; set by replay.unpacked
 	entry    Entry  // Path and Size are those of now
 	unpacked string // where tar unpacks the member: its path, or the name of a patch; empty if there is none
 	base     place  // of the member
@@ -91,7 +92,7 @@ func (r *replay) makeFault(e Entry, byPatch bool) string {
 
 // add makes what makeFault let through.
 func (r *replay) add(e Entry, byPatch bool) *node {
-	n := &node{number: len(r.all), entry: e, unpacked: e.Path, patched: byPatch, cut: math.MaxInt64}
+	n := &node{entry: e, unpacked: e.Path, patched: byPatch, cut: math.MaxInt64}
 	r.nodes[e.Path] = n
 	r.all = append(r.all, n)
 	r.enter(n)
@@ -229,6 +230,8 @@ func (r *replay) member(e Entry, p *patch, at place) error {
 func (r *replay) patch(e Entry, p *patch, at place) error {
 	unsafe := func(what string) error { return &UnsafeError{Member: p.path, What: what} }
 	switch {
+	case sizeFault(p.end()) != "":
+		return unsafe(sizeFault(p.end()))
 	case p.remove:
 		if what := r.removeFault(p.path); what != "" {
 			return unsafe(what)
@@ -287,6 +290,16 @@ func (r *replay) end(starts []int64) ([]*Member, error) {
 		members[i] = n.member(starts)
 	}
 	return members, nil
+}
+
+// unpacked returns what tar unpacks, in the order of the tar, and numbers it.
+func (r *replay) unpacked() []*node {
+	nodes := slices.DeleteFunc(slices.Clone(r.all), func(n *node) bool { return n.unpacked == "" })
+	sort.Slice(nodes, func(i, j int) bool { return nodes[i].base.header < nodes[j].base.header })
+	for i, n := range nodes {
+		n.number = i
+	}
+	return nodes
 }
 
 // sorted gives what is in the tree, in the order of the index, with the extents of files resolved.

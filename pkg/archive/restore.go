@@ -11,6 +11,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"runner/pkg/archive/digest"
+	"runner/pkg/archive/store"
 )
 
 // Restore writes the members of a backup, or those that o.Paths choose with the folders they lie
@@ -33,6 +34,7 @@ func (b *Backup) Restore(ctx context.Context, target string, o RestoreOptions) (
 	r := &restorer{
 		backup: b, options: o, chosen: chosen, target: target, from: map[*Member]int{},
 		open: map[*Member]*restoring{}, files: blake3.New(), uid: os.Geteuid(), gid: os.Getegid(),
+		tar: newTarCheck(b, len(o.Paths) == 0),
 	}
 	if o.DryRun {
 		return r.rehearse(ctx)
@@ -104,11 +106,13 @@ func stored(chosen map[*Member]bool) int64 {
 	return n
 }
 
-// need gives the frames that hold content which is still to be restored.
+// need returns what is to be restored, and the frames to read for it: those with content that is still to come, and for a
+// restore of everything all from the first that no earlier attempt has passed, since their headers are compared with the index.
 func (r *restorer) need() ([]int, *Restored) {
 	result := &Restored{Free: -1}
-	var frames []int
-	for _, m := range r.backup.index.Files {
+	b := r.backup
+	reads := make([]bool, len(b.index.Frames))
+	for _, m := range b.index.Files {
 		if !r.chosen[m] {
 			continue
 		}
@@ -118,28 +122,45 @@ func (r *restorer) need() ([]int, *Restored) {
 		if m.Type != TypeFile {
 			continue
 		}
-		if r.backup.placed != nil {
+		if b.placed != nil {
 			result.Need += m.Allocated
 			continue
 		}
 		from := max(m.First, r.from[m])
 		for k := from; k <= m.Last; k++ {
-			if n := len(frames); n == 0 || frames[n-1] < k {
-				frames = append(frames, k)
-			}
+			reads[k] = true
 		}
-		done := r.backup.restoredUpTo(m, from)
+		done := b.restoredUpTo(m, from)
 		result.Continued += done
 		result.Need += max(m.Allocated-done, 0)
 	}
-	if r.backup.placed != nil {
-		frames = r.backup.framesOf(r.chosen)
+	if b.placed != nil {
+		b.markFrames(r.chosen, reads)
+	}
+	if len(r.options.Paths) == 0 {
+		for k := r.passed(); k < len(reads); k++ {
+			reads[k] = true
+		}
+	}
+	var frames []int
+	for k, read := range reads {
+		if read {
+			frames = append(frames, k)
+		}
 	}
 	result.Frames = int64(len(frames))
-	if r.backup.index.Rebuilt != nil {
+	if b.index.Rebuilt != nil {
 		result.Allocated, result.Need = -1, -1
 	}
 	return frames, result
+}
+
+// passed returns the first frame that an earlier attempt has not got to.
+func (r *restorer) passed() int {
+	if r.record == nil {
+		return 0
+	}
+	return r.record.last.Frames
 }
 
 // restoredUpTo gives the bytes of content that lie in frames before one.
@@ -174,6 +195,7 @@ type restorer struct {
 	open map[*Member]*restoring // files that span frames and are being written
 
 	// What follows belongs to the frame whose turn it is.
+	tar      *tarCheck
 	files    *blake3.Hasher
 	done     int64 // bytes of content
 	total    int64
@@ -239,8 +261,42 @@ func (r *restorer) writeFiles(ctx context.Context, frames []int) error {
 		backup: r.backup, data: data, threads: r.options.Threads, frames: frames,
 		decoded: r.decoded, inOrder: r.inOrder,
 	}
-	err = r.recording(ctx, s.run)
+	err = r.checkSize(data)
+	if err == nil {
+		err = r.recording(ctx, s.run)
+	}
+	if err == nil {
+		for _, fault := range r.tar.end() {
+			err = fault
+			break
+		}
+	}
 	return errors.Join(err, r.closeOpen(), data.Close())
+}
+
+// checkSize refuses a data file with bytes after its end, or without some before it, before all of it is restored.
+func (r *restorer) checkSize(data store.Reader) error {
+	if got, want := data.Size(), r.backup.index.Stored; got != want && len(r.options.Paths) == 0 {
+		return &CorruptError{
+			File: r.backup.dataName(), Offset: min(got, want), What: fmt.Sprintf("%d bytes, the index says %d", got, want),
+		}
+	}
+	return nil
+}
+
+// checkTar compares what the frame holds besides content with the index.
+func (r *restorer) checkTar(u *unpacked, s span) error {
+	var fault *CorruptError
+	switch s.part {
+	case partHeader:
+		fault = r.tar.header(u, s)
+	case partZeros:
+		fault = r.tar.zeros(u, s)
+	}
+	if fault != nil {
+		return fault
+	}
+	return nil
 }
 
 // wants says whether a span of a frame is to be written.
@@ -272,6 +328,9 @@ func (r *restorer) decoded(_ context.Context, u *unpacked) error {
 func (r *restorer) inOrder(u *unpacked) error {
 	var unfinished *blake3.Hasher
 	err := r.backup.spans(u.number, func(s span) error {
+		if err := r.checkTar(u, s); err != nil {
+			return err
+		}
 		if s.part == partExtent && r.chosen[s.member] {
 			r.done += s.hi - s.lo
 			return nil

@@ -167,7 +167,9 @@ func (s *scan) unpackOne(ctx context.Context, u *unpacked, decoder codec.Decoder
 	select {
 	case <-u.turn:
 	case <-ctx.Done():
-		return ctx.Err()
+	}
+	if err := ctx.Err(); err != nil { // select may take the turn all the same
+		return err
 	}
 	if err := s.inOrder(u); err != nil {
 		return err

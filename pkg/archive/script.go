@@ -59,12 +59,13 @@ const (
 type script struct {
 	w     *bufio.Writer
 	tree  *replay
+	made  []*node // all that tar unpacks, in the order of the tar: a reader must come to the same script
 	nodes []*node // what is in the tree, sorted
 }
 
 // writeScript writes apply.sh for a tree; nodes are what is in it, sorted.
 func writeScript(w io.Writer, tree *replay, nodes []*node) error {
-	s := &script{w: bufio.NewWriter(w), tree: tree, nodes: nodes}
+	s := &script{w: bufio.NewWriter(w), tree: tree, made: tree.unpacked(), nodes: nodes}
 	s.line("%s", strings.TrimSuffix(scriptHead, "\n"))
 	s.openFolders()
 	marked := tree.nodes[markerDir] != nil
@@ -95,7 +96,7 @@ const ownerAll fs.FileMode = 0o700
 
 // openFolders lets us into folders of tar that their modes keep closed.
 func (s *script) openFolders() {
-	for _, n := range s.tree.all {
+	for _, n := range s.made {
 		if n.entry.Type == TypeDir && !n.patched && n.entry.Mode&ownerAll != ownerAll {
 			s.line("chmod u+rwx %s", quoted(n.entry.Path))
 		}
@@ -106,10 +107,10 @@ func (s *script) openFolders() {
 func (s *script) clear() {
 	kept := false
 	var gone []string
-	for _, n := range s.tree.all {
+	for _, n := range s.made {
 		moved := !n.removed && n.entry.Path != n.unpacked
 		switch {
-		case n.unpacked == "" || isReserved(n.unpacked):
+		case isReserved(n.unpacked):
 		case n.removed && n.entry.Type == TypeDir:
 			gone = append(gone, n.unpacked)
 		case n.removed:

@@ -178,7 +178,7 @@ func (s *Stream) WriteAt(path string, data []byte, off int64) error {
 	if err != nil {
 		return err
 	}
-	if off < 0 || off+int64(len(data)) < off {
+	if off < 0 || off > maxSize-int64(len(data)) {
 		return &OperationError{Op: "write", Path: path, What: fmt.Sprintf("there is no byte %d", off)}
 	}
 	if len(data) == 0 {
@@ -195,8 +195,8 @@ func (s *Stream) Resize(path string, size int64) error {
 	if err != nil {
 		return err
 	}
-	if size < 0 {
-		return &OperationError{Op: "resize", Path: path, What: fmt.Sprintf("a size of %d bytes", size)}
+	if what := sizeFault(size); what != "" {
+		return &OperationError{Op: "resize", Path: path, What: what}
 	}
 	if s.gather.file != n {
 		if err := s.flush(); err != nil {
@@ -288,6 +288,11 @@ func (s *Stream) Close() (*Packed, error) {
 	}
 	s.cancel()
 	members, err := s.members()
+	if err == nil {
+		if m, what := checkLinks(members); what != "" {
+			err = &EntryError{Path: m.Path, What: what}
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.packer.out.abort())
 	}
@@ -331,7 +336,9 @@ func (s *Stream) begin(op string, e Entry) (Entry, error) {
 	switch {
 	case e.Type != TypeFile && e.Type != TypeDir && e.Type != TypeSymlink:
 		what = fmt.Sprintf("it is of type %q", e.Type)
-	case e.Size < 0 || e.Allocated < 0 || e.UID < 0 || e.GID < 0:
+	case sizeFault(e.Size) != "":
+		what = sizeFault(e.Size)
+	case e.Allocated < 0 || e.UID < 0 || e.GID < 0:
 		what = "a number is out of its range"
 	case e.Type != TypeFile && e.Size != 0:
 		what = "it has content, but is no file"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -89,12 +90,49 @@ func readTarHeader(blocks []byte, allowed func(key string) bool) (*tar.Header, e
 	if h.Format&(tar.FormatPAX|tar.FormatUSTAR) == 0 {
 		return nil, fmt.Errorf("read tar header: format %v is neither PAX nor USTAR", h.Format)
 	}
-	for key := range h.PAXRecords {
+	for key, value := range h.PAXRecords {
 		if !allowed(key) {
 			return nil, fmt.Errorf("read tar header: unknown PAX record %q", key)
 		}
+		if err := checkRecord(key, value); err != nil {
+			return nil, fmt.Errorf("read tar header: %w", err)
+		}
 	}
-	return h, nil
+	if h.Uname != "" || h.Gname != "" {
+		return nil, fmt.Errorf("read tar header: owner has the name %q:%q, which tools take before its number", h.Uname, h.Gname)
+	}
+	return h, checkBlocks(blocks)
+}
+
+// checkRecord refuses values that tools read in different ways: empty ones, which some take for a deleted record,
+// and numbers that are not plain.
+func checkRecord(key, value string) error {
+	switch key {
+	case "size", "uid", "gid":
+		_, err := parseDecimal(value)
+		return err
+	case "mtime":
+		seconds, fraction, point := strings.Cut(strings.TrimPrefix(value, "-"), ".")
+		if _, err := strconv.ParseUint(seconds, 10, 63); err != nil || point && strings.Trim(fraction, "0123456789") != "" {
+			return fmt.Errorf("PAX record %s is %q", key, value)
+		}
+	}
+	if value == "" {
+		return fmt.Errorf("PAX record %s is empty", key)
+	}
+	return nil
+}
+
+// checkBlocks wants at most one PAX header and then the header of the member: tools do not agree on more.
+func checkBlocks(blocks []byte) error {
+	one, err := headerBlocks(blocks)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read tar header: %w", err)
+	case len(one) != len(blocks):
+		return errors.New("read tar header: it is several")
+	}
+	return nil
 }
 
 func known(key string, keys []string) bool {

@@ -42,7 +42,7 @@ const (
 func (b *Backup) Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	v := &verifier{
 		backup: b, options: o, report: &Report{Quick: o.Quick},
-		spaces: map[*Member]*spaceReader{}, files: blake3.New(),
+		spaces: map[*Member]*spaceReader{}, files: blake3.New(), tar: newTarCheck(b, true),
 	}
 	if b.index.Patched() {
 		v.patched = newPatchedVerifier(b)
@@ -102,6 +102,7 @@ type verifier struct {
 	checksums []uint32
 	raw       int64
 
+	tar     *tarCheck
 	patched *patchedVerifier // nil for a tar without patches
 }
 
@@ -117,6 +118,13 @@ func (v *verifier) foundIn(code string, offset int64, m *Member, format string, 
 		f.Member = m.Path
 	}
 	v.found(f)
+}
+
+// foundWith takes what a tarCheck found; nil for nothing.
+func (v *verifier) foundWith(e *CorruptError) {
+	if e != nil {
+		v.found(Finding{Code: CodeStructure, File: e.File, Offset: e.Offset, Member: e.Member, Page: -1, Detail: e.What})
+	}
 }
 
 // verdict turns findings into an error.
@@ -282,12 +290,15 @@ func (v *verifier) inOrder(u *unpacked) error {
 			v.checkHeader(u, s)
 		case partExtent:
 			v.checkExtent(u, s)
-		case partDead: // the digest of the frame is all there is to it
+		case partDead: // the digest of the frame is all there is to it, but for the script
+			if u.raw != nil {
+				v.tar.dead(u, s)
+			}
 		case partContent:
 			v.checkContent(u, s)
 		case partZeros:
-			if u.raw != nil && !isZero(u.raw[s.lo:s.hi]) {
-				v.foundIn(CodeStructure, u.frame.Offset, s.member, "what fills up the tar is not zero")
+			if u.raw != nil {
+				v.foundWith(v.tar.zeros(u, s))
 			}
 		}
 		return nil
@@ -312,20 +323,8 @@ func describe(e *CorruptError) string {
 
 func (v *verifier) checkHeader(u *unpacked, s span) {
 	v.report.Files++
-	if u.raw == nil {
-		return
-	}
-	if v.patched != nil {
-		v.replayHeader(u, s)
-		return
-	}
-	e, err := parseTarHeader(u.raw[s.lo:s.hi])
-	if err != nil {
-		v.foundIn(CodeStructure, u.frame.Offset, s.member, "%v", err)
-		return
-	}
-	if what := entryMatches(e, s.member); what != "" {
-		v.foundIn(CodeStructure, u.frame.Offset, s.member, "in the tar its %s, which is not what the index says", what)
+	if u.raw != nil {
+		v.foundWith(v.tar.header(u, s))
 	}
 }
 

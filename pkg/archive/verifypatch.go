@@ -2,7 +2,6 @@ package archive
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"sync"
 
@@ -11,9 +10,6 @@ import (
 
 // patchedVerifier is what a verification of a tar with patches keeps besides.
 type patchedVerifier struct {
-	replay *replay
-	broken bool // a header was not readable, or its operation not possible: the rest cannot be replayed
-
 	mu     sync.Mutex
 	facts  map[int][]extentFacts // by frame, until its turn
 	pages  map[*Member]*Pages    // what was seen so far of files with extents
@@ -29,7 +25,7 @@ type extentFacts struct {
 
 func newPatchedVerifier(b *Backup) *patchedVerifier {
 	p := &patchedVerifier{
-		replay: newReplay(), facts: map[int][]extentFacts{}, pages: map[*Member]*Pages{}, header: map[*Member]bool{},
+		facts: map[int][]extentFacts{}, pages: map[*Member]*Pages{}, header: map[*Member]bool{},
 		told: map[*Member]bool{},
 	}
 	for _, m := range b.index.Files {
@@ -111,25 +107,6 @@ func (v *verifier) badPageOfExtent(m *Member, offset, page int64, detail string,
 	})
 }
 
-// replayHeader does what the header of a member of the tar says.
-func (v *verifier) replayHeader(u *unpacked, s span) {
-	p, t := v.patched, s.tar
-	if p.broken {
-		return
-	}
-	e, patch, err := parsePatchedHeader(u.raw[s.lo:s.hi])
-	if err == nil && (e.Path != t.Name || e.Size != t.Size) {
-		err = fmt.Errorf("in the tar it is %q of %d bytes, which is not what the index says", e.Path, e.Size)
-	}
-	if err == nil {
-		err = p.replay.member(e, patch, place{header: t.Header, offset: t.Offset})
-	}
-	if err != nil {
-		p.broken = true
-		v.foundIn(CodeStructure, u.frame.Offset, s.member, "member %q: %v", t.Name, err)
-	}
-}
-
 // comparePatched compares what the members of the tar make with the index, and sums up the pages.
 func (v *verifier) comparePatched() {
 	p, b := v.patched, v.backup
@@ -153,32 +130,8 @@ func (v *verifier) comparePatched() {
 			return // headers are missing
 		}
 	}
-	if p.broken {
-		return
+	for _, e := range v.tar.end() {
+		v.foundWith(e)
 	}
-	members, err := p.replay.end(b.starts)
-	if err != nil {
-		v.foundIn(CodeStructure, -1, nil, "%v", err)
-		return
-	}
-	v.compareTrees(members)
-}
-
-// compareTrees compares the index with the tree that the headers made.
-func (v *verifier) compareTrees(members []*Member) {
-	differs := func(path, what string) {
-		v.found(Finding{Code: CodeStructure, File: v.backup.manifest.Archive.Index.Name, Offset: -1, Member: path, Page: -1, Detail: what})
-	}
-	files := v.backup.index.Files
-	if len(files) != len(members) {
-		differs("", fmt.Sprintf("the tar makes %d members, the index has %d", len(members), len(files)))
-		return
-	}
-	for i, m := range members {
-		want := *files[i]
-		want.InnoDB, want.Digest, want.Allocated = nil, m.Digest, m.Allocated // headers do not say them
-		if !reflect.DeepEqual(m, &want) {
-			differs(files[i].Path, "it is not what the members of the tar make")
-		}
-	}
+	v.foundWith(v.tar.checkScript())
 }
