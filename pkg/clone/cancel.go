@@ -279,7 +279,7 @@ func (c *localClone) ask(ctx context.Context) (*Status, error) {
 	}
 	// The statement may have arrived and not have begun.
 	var statements int
-	err = c.s.db.QueryRowContext(bounded,
+	err = oneRow(bounded, c.s.db,
 		"SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_ID = ? AND PROCESSLIST_INFO LIKE 'CLONE %'", c.pid).Scan(&statements)
 	if err != nil {
 		return nil, wrap("look for the clone's statement", err)

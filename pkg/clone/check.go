@@ -45,6 +45,7 @@ func checks() []check {
 		{CodeRedoLogging, checkRedoLogging, everyMode},
 		{CodeLostTables, checkLostTables, everyMode},
 		{CodeLogTables, checkLogTables, everyMode},
+		{CodeMissingTables, checkMissingTables, everyMode},
 		{CodeExternal, checkExternal, everyMode},
 		{CodeEncryption, checkEncryption, everyMode},
 		{CodeSameHost, checkSameHost, withStaging},

@@ -17,10 +17,7 @@ func checkLostTables(s subject) Finding {
 		lost = append(lost, t.String())
 		statements = append(statements, fmt.Sprintf("ALTER TABLE %s.%s ENGINE = InnoDB;", quoteName(t.Schema), quoteName(t.Table)))
 	}
-	severity := map[string]Severity{"warn": SeverityWarning, "ignore": SeverityInfo}[s.target.LostTables]
-	if severity == "" {
-		severity = SeverityError
-	}
+	severity := s.target.lossSeverity()
 	why, hidden := s.facts.Unknown[FactLost]
 	switch {
 	case len(lost) > 0:

@@ -50,6 +50,7 @@ func remoteChecks() []remoteCheck {
 		onDonor(CodeBusy, checkBusy),
 		onDonor(CodeRedoLogging, checkRedoLogging),
 		onDonor(CodeLostTables, checkLostTables),
+		onDonor(CodeMissingTables, checkMissingTables),
 		onDonor(CodeLogTables, checkLogTables),
 		onRecipient(CodeSameHost, checkSameHost),
 		onRecipient(CodeStagingPath, checkStagingPath),

@@ -23,8 +23,8 @@ func (c Config) connector() (driver.Connector, error) {
 	d.Net, d.Addr = "tcp", c.address()
 	if c.Socket != "" {
 		d.Net = "unix"
-		d.DialFunc = func(ctx context.Context, _, path string) (net.Conn, error) { return wire.DialSocket(ctx, path) }
 	}
+	d.DialFunc = dialBounded
 	d.Timeout = dialTimeout
 	d.ParseTime, d.Loc = true, time.UTC
 	d.ConnectionAttributes = "program_name:" + programName
@@ -40,10 +40,25 @@ func (c Config) connector() (driver.Connector, error) {
 	return pinning{d}, nil
 }
 
+// dialBounded reaches a server over a connection that bounds its answers.
+func dialBounded(ctx context.Context, network, address string) (net.Conn, error) {
+	var conn net.Conn
+	var err error
+	if network == "unix" {
+		conn, err = wire.DialSocket(ctx, address)
+	} else {
+		conn, err = new(net.Dialer).DialContext(ctx, network, address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &bounded{Conn: conn}, nil
+}
+
 // Driver returns the driver whose connections these are.
 func (pinning) Driver() driver.Driver { return mysql.MySQLDriver{} }
 
-// Connect connects and says what pinnedSession holds. Where there are too many connections it waits a little for those that were
+// Connect connects and begins the session. Where there are too many connections it waits a little for those that were
 // closed a moment ago and still count. Where the connection breaks, the error has the reason, which the driver itself only logs.
 func (p pinning) Connect(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
@@ -62,7 +77,7 @@ func (p pinning) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, reason.of(err)
 	}
-	if err := pin(ctx, c); err != nil {
+	if err := begin(ctx, c); err != nil {
 		return nil, errors.Join(fmt.Errorf("pin session: %w", reason.of(err)), c.Close())
 	}
 	return c, nil
@@ -93,21 +108,4 @@ func (l *reasonLogger) of(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, l.first)
-}
-
-func pin(ctx context.Context, c driver.Conn) error {
-	session, ok := c.(driver.ExecerContext)
-	if !ok {
-		return errors.New("the driver cannot execute statements on a connection")
-	}
-	if _, err := session.ExecContext(ctx, pinnedSession, nil); err != nil {
-		return err
-	}
-	// A privilege held through a role counts only while the role is active.
-	_, err := session.ExecContext(ctx, "SET ROLE ALL", nil)
-	if n := number(err); n != 0 && n != erUserLimit {
-		// MariaDB and MySQL 5.7 do not know the statement. They are refused by name, by a finding, which needs a connection.
-		return nil
-	}
-	return err
 }

@@ -21,6 +21,9 @@ WHERE LOWER(t.PROCESSLIST_COMMAND) = 'clone'`
 
 // eachSession reads the donor's sessions.
 func (p *pull) eachSession(ctx context.Context, each func(id int64, cipher string)) (err error) {
+	ctx, late, cancel := limit(ctx, rowTimeout)
+	defer cancel()
+	defer func() { err = late(err) }()
 	rows, err := p.donor.db.QueryContext(ctx, sessionQuery)
 	if err != nil {
 		return wrap("look at the donor's sessions", err)

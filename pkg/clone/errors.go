@@ -129,7 +129,7 @@ func number(err error) uint16 {
 func connectionLost(err error) bool {
 	for _, lost := range []error{
 		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul,
-		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, errLate,
 		syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED, syscall.ECONNREFUSED, syscall.ETIMEDOUT,
 	} {
 		if errors.Is(err, lost) {

@@ -25,18 +25,19 @@ type Facts struct {
 	PartialRevokes    bool `json:"partial_revokes"`
 	RedoLogging       bool `json:"redo_logging"` // unknown before 8.0.21, where it cannot be turned off
 
-	Account    Account      `json:"account"`
-	Plugins    []Plugin     `json:"plugins"`
-	Components []string     `json:"components"` // URNs
-	Keyring    Keyring      `json:"keyring"`
-	Clone      *Status      `json:"clone_status"` // the last clone that this server wrote; nil: none since its start
-	Donations  []Donation   `json:"donations"`    // clones that other servers pull from this one now
-	LogStatus  *LogStatus   `json:"log_status"`
-	Spaces     []Tablespace `json:"tablespaces"`
-	External   []Tablespace `json:"external_tablespaces"` // those of Spaces that lie outside the data directory and stop a local clone
-	Encrypted  []Tablespace `json:"encrypted_tablespaces"`
-	Reading    Reading      `json:"reading"`     // what decides whether a copy can be read
-	Lost       []LostTable  `json:"lost_tables"` // base tables whose content is not cloned
+	Account    Account        `json:"account"`
+	Plugins    []Plugin       `json:"plugins"`
+	Components []string       `json:"components"` // URNs
+	Keyring    Keyring        `json:"keyring"`
+	Clone      *Status        `json:"clone_status"` // the last clone that this server wrote; nil: none since its start
+	Donations  []Donation     `json:"donations"`    // clones that other servers pull from this one now
+	LogStatus  *LogStatus     `json:"log_status"`
+	Spaces     []Tablespace   `json:"tablespaces"`
+	External   []Tablespace   `json:"external_tablespaces"` // those of Spaces that lie outside the data directory and stop a local clone
+	Encrypted  []Tablespace   `json:"encrypted_tablespaces"`
+	Reading    Reading        `json:"reading"`             // what decides whether a copy can be read
+	Lost       []LostTable    `json:"lost_tables"`         // base tables whose content is not cloned
+	Missing    []MissingSpace `json:"missing_tablespaces"` // those whose content the server itself has not
 
 	Limits Limits `json:"limits"` // of connections and statements
 
@@ -59,6 +60,7 @@ const (
 	FactRedoLogging = "redo_logging"
 	FactSpaces      = "tablespaces"
 	FactLost        = "lost_tables"
+	FactMissing     = "missing_tablespaces"
 	FactCollations  = "collations"
 )
 
@@ -128,6 +130,7 @@ func (s *Server) facts(ctx context.Context, wanted reader) (facts *Facts, err er
 		{FactSpaces, r.spaces},
 		{FactKeyring, r.readKeyring}, // after what decides whether it is asked for
 		{FactLost, r.lost},
+		{FactMissing, r.missing},
 		{FactCollations, r.collations},
 		{FactLimits, r.limits},
 	} {
@@ -154,6 +157,9 @@ type reader struct {
 
 // each runs a query and gives every row to scan.
 func (r *reader) each(ctx context.Context, query string, scan func(*sql.Rows) error) (err error) {
+	ctx, late, cancel := limit(ctx, listTimeout)
+	defer cancel()
+	defer func() { err = late(err) }()
 	rows, err := r.conn.QueryContext(ctx, query)
 	if err != nil {
 		return err

@@ -50,10 +50,10 @@ func (a Account) seesAllTables() bool {
 // information_schema.user_privileges shows an account only what was granted to it by name.
 func (r *reader) account(ctx context.Context) error {
 	a := &r.facts.Account
-	if err := r.conn.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&a.User); err != nil {
+	if err := oneRow(ctx, r.conn, "SELECT CURRENT_USER()").Scan(&a.User); err != nil {
 		return err
 	}
-	if err := r.conn.QueryRowContext(ctx, "SELECT CURRENT_ROLE()").Scan(&a.Roles); err != nil {
+	if err := oneRow(ctx, r.conn, "SELECT CURRENT_ROLE()").Scan(&a.Roles); err != nil {
 		return err
 	}
 	lines, err := r.column(ctx, "SHOW GRANTS")

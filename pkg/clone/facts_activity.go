@@ -39,7 +39,7 @@ func readStatus(ctx context.Context, q rowQuerier) (*Status, error) {
 		stateText            sql.NullString
 		selectFromCloneTable = "SELECT PID, STATE, BEGIN_TIME, END_TIME, SOURCE, DESTINATION, ERROR_NO, ERROR_MESSAGE FROM performance_schema.clone_status"
 	)
-	err := q.QueryRowContext(ctx, selectFromCloneTable).
+	err := oneRow(ctx, q, selectFromCloneTable).
 		Scan(&pid, &stateText, &begin, &end, &source, &dest, &number, &text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

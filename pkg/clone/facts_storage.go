@@ -48,11 +48,9 @@ func (t LostTable) ServerLog() bool {
 }
 
 // lost lists what CLONE leaves empty: everything but InnoDB, except engines that hold nothing of their own on
-// this server ("Clone Plugin Limitations"). Statistics are not cached: caching them writes to mysql.table_stats.
+// this server ("Clone Plugin Limitations"). Statistics are not cached: caching them writes to mysql.table_stats,
+// so the session has them expire at once.
 func (r *reader) lost(ctx context.Context) error {
-	if _, err := r.conn.ExecContext(ctx, "SET SESSION information_schema_stats_expiry = 0"); err != nil && number(err) != 1193 {
-		return err
-	}
 	// What an account may see, it sees; whether that is all is for the check to say.
 	if why, unknown := r.facts.Unknown[FactAccount]; unknown {
 		return unread("the account's privileges are not known: " + why)
@@ -82,18 +80,11 @@ func (r *reader) spaces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = r.each(ctx, `SELECT SPACE, NAME, COALESCE(SPACE_TYPE, ''), PAGE_SIZE, ZIP_PAGE_SIZE, FILE_SIZE, ALLOCATED_SIZE,
-COALESCE(ENCRYPTION, 'N'), COALESCE(STATE, '') FROM information_schema.innodb_tablespaces ORDER BY SPACE`,
-		func(rows *sql.Rows) error {
-			var t Tablespace
-			var encryption string
-			err := rows.Scan(&t.ID, &t.Name, &t.Type, &t.PageSize, &t.ZipSize, &t.FileSize, &t.Allocated, &encryption, &t.State)
-			t.Encrypted, t.Path = encryption == "Y", paths[t.ID]
-			f.Spaces = append(f.Spaces, t)
-			return err
-		})
-	if err != nil {
+	if f.Spaces, err = r.rows(ctx); err != nil {
 		return err
+	}
+	for i := range f.Spaces {
+		f.Spaces[i].Path = paths[f.Spaces[i].ID]
 	}
 	if f.Source.RedoLogCapacity, err = r.redoCapacity(ctx); err != nil {
 		return err
@@ -104,6 +95,21 @@ COALESCE(ENCRYPTION, 'N'), COALESCE(STATE, '') FROM information_schema.innodb_ta
 	}
 	f.sum(system)
 	return nil
+}
+
+// rows gives the tablespaces without their paths.
+func (r *reader) rows(ctx context.Context) (spaces []Tablespace, err error) {
+	err = r.each(ctx, `SELECT SPACE, NAME, COALESCE(SPACE_TYPE, ''), PAGE_SIZE, ZIP_PAGE_SIZE, FILE_SIZE, ALLOCATED_SIZE,
+COALESCE(ENCRYPTION, 'N'), COALESCE(STATE, '') FROM information_schema.innodb_tablespaces ORDER BY SPACE`,
+		func(rows *sql.Rows) error {
+			var t Tablespace
+			var encryption string
+			err := rows.Scan(&t.ID, &t.Name, &t.Type, &t.PageSize, &t.ZipSize, &t.FileSize, &t.Allocated, &encryption, &t.State)
+			t.Encrypted = encryption == "Y"
+			spaces = append(spaces, t)
+			return err
+		})
+	return spaces, err
 }
 
 // paths gives the first file of each tablespace.
@@ -127,7 +133,7 @@ func (r *reader) paths(ctx context.Context) (map[int64]string, error) {
 // files is a row with the extents of the whole.
 func (r *reader) systemBytes(ctx context.Context) (int64, error) {
 	var size int64
-	err := r.conn.QueryRowContext(ctx, "SELECT COALESCE(MAX(TOTAL_EXTENTS * EXTENT_SIZE), 0) FROM information_schema.files WHERE TABLESPACE_NAME = 'innodb_system'").Scan(&size)
+	err := oneRow(ctx, r.conn, "SELECT COALESCE(MAX(TOTAL_EXTENTS * EXTENT_SIZE), 0) FROM information_schema.files WHERE TABLESPACE_NAME = 'innodb_system'").Scan(&size)
 	return size, err
 }
 

@@ -71,6 +71,8 @@ type localClone struct {
 	settleDirectory func(context.Context) error
 	// unreachable is set once the server was sought for o.Reconnect in vain.
 	unreachable bool
+	// logsUnknown is set once the source did not say its log positions.
+	logsUnknown bool
 }
 
 func cloneLocal(ctx context.Context, s *Server, out outlet, o LocalOptions, h Hooks) (_ *Result, err error) {
@@ -90,7 +92,7 @@ func (c *localClone) all(ctx context.Context) (_ *Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, discard(conn)) }()
-	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&c.pid); err != nil {
+	if err := oneRow(ctx, conn, "SELECT CONNECTION_ID()").Scan(&c.pid); err != nil {
 		return nil, wrap("read connection id", err)
 	}
 	c.s.fit(ctx, conn)
@@ -224,14 +226,28 @@ func (c *localClone) logs() *Server {
 	return c.s
 }
 
+// patience is how long the source is asked for its log positions. What it did not say before the copy makes those after it of
+// no use.
+func (c *localClone) patience() time.Duration {
+	if c.logsUnknown {
+		return askEvery
+	}
+	return askFor
+}
+
 // logStatus notes why it returns nil.
 func (c *localClone) logStatus(ctx context.Context) *LogStatus {
 	if c.logs() == nil {
 		c.h.note("log positions are unknown: the donor cannot be reached")
 		return nil
 	}
-	status, err := readLogStatus(ctx, c.logs().db)
+	var status *LogStatus
+	err := c.logs().askLogs(ctx, c.patience(), func(ctx context.Context, q rowQuerier) (err error) {
+		status, err = readLogStatus(ctx, q)
+		return err
+	})
 	if err != nil {
+		c.logsUnknown = true
 		c.h.note("log positions are unknown: %v", err)
 		return nil
 	}
@@ -243,7 +259,11 @@ func (c *localClone) logBin(ctx context.Context) *bool {
 		return nil
 	}
 	var on bool
-	if err := c.logs().db.QueryRowContext(ctx, "SELECT @@GLOBAL.log_bin").Scan(&on); err != nil {
+	err := c.logs().askLogs(ctx, c.patience(), func(ctx context.Context, q rowQuerier) error {
+		return oneRow(ctx, q, "SELECT @@GLOBAL.log_bin").Scan(&on)
+	})
+	if err != nil {
+		c.logsUnknown = true
 		c.h.note("whether there is a binary log is unknown: %v", err)
 		return nil
 	}
@@ -317,8 +337,10 @@ func (c *localClone) settle(ctx context.Context, settle func(context.Context) er
 type sending struct{ s *Server }
 
 func (out sending) exec(ctx context.Context, statement string) error {
+	ctx, late, cancel := limit(ctx, listTimeout)
+	defer cancel()
 	_, err := out.s.db.ExecContext(ctx, statement)
-	return err
+	return late(err)
 }
 
 // lockName is that of a user-level lock which every run of ours takes on the server that it clones.
@@ -328,7 +350,7 @@ const lockName = "runner.clone"
 func (out sending) reserve(ctx context.Context, conn *sql.Conn) (func(), error) {
 	var got sql.NullBool
 	// A second of patience: the lock of a connection that was just closed takes a moment to go.
-	if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK('"+lockName+"', 1)").Scan(&got); err != nil {
+	if err := oneRow(ctx, conn, "SELECT GET_LOCK('"+lockName+"', 1)").Scan(&got); err != nil {
 		return nil, wrap("reserve the server", err)
 	}
 	if !got.Bool {
@@ -338,7 +360,7 @@ func (out sending) reserve(ctx context.Context, conn *sql.Conn) (func(), error) 
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 		defer cancel()
 		// A connection that is gone has released the lock already.
-		_ = conn.QueryRowContext(own, "SELECT RELEASE_LOCK('"+lockName+"')").Scan(&got)
+		_ = oneRow(own, conn, "SELECT RELEASE_LOCK('"+lockName+"')").Scan(&got)
 	}, nil
 }
 

@@ -30,7 +30,7 @@ type rowQuerier interface {
 func readLogStatus(ctx context.Context, q rowQuerier) (*LogStatus, error) {
 	var uuid string
 	var local, engines []byte
-	row := q.QueryRowContext(ctx, "SELECT SERVER_UUID, `LOCAL`, STORAGE_ENGINES FROM performance_schema.log_status")
+	row := oneRow(ctx, q, "SELECT SERVER_UUID, `LOCAL`, STORAGE_ENGINES FROM performance_schema.log_status")
 	if err := row.Scan(&uuid, &local, &engines); err != nil {
 		return nil, wrap("read log status", err)
 	}

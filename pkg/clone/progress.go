@@ -42,6 +42,9 @@ ORDER BY FIELD(p.STAGE, 'DROP DATA', 'FILE COPY', 'PAGE COPY', 'REDO COPY', 'FIL
 // readStages returns the stages of the clone that the connection pid writes into directory, in their
 // order; none when the server has no such clone.
 func readStages(ctx context.Context, db *sql.DB, pid int64, directory string) (stages []Stage, err error) {
+	ctx, late, cancel := limit(ctx, rowTimeout)
+	defer cancel()
+	defer func() { err = late(err) }()
 	rows, err := db.QueryContext(ctx, stageQuery, pid, directory)
 	if err != nil {
 		return nil, wrap("read clone progress", err)

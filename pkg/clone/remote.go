@@ -137,7 +137,7 @@ func (c *localClone) idleDonor(ctx context.Context) error {
 		return wrap("look at the donor", err)
 	}
 	var pid int64
-	err := c.pull.donor.db.QueryRowContext(ctx, "SELECT COALESCE(MIN(PROCESSLIST_ID), 0) FROM performance_schema.threads WHERE LOWER(PROCESSLIST_COMMAND) = 'clone'").Scan(&pid)
+	err := oneRow(ctx, c.pull.donor.db, "SELECT COALESCE(MIN(PROCESSLIST_ID), 0) FROM performance_schema.threads WHERE LOWER(PROCESSLIST_COMMAND) = 'clone'").Scan(&pid)
 	switch {
 	case err != nil && number(err) == 0:
 		return wrap("look at the donor", err)

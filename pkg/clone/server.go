@@ -25,13 +25,8 @@ const maxConnections = 4
 // programName is what the server's session_connect_attrs say of our connections.
 const programName = "runner"
 
-// pinnedSession is said on every connection, so that no setting of the server or of the account changes what
-// statements mean: with NO_BACKSLASH_ESCAPES a literal is quoted by doubling its quotes and nothing else; times come in UTC;
-// a session that waits for hours beside a clone is not thrown out by a short wait_timeout.
-const pinnedSession = "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES', time_zone = '+00:00', autocommit = 1, wait_timeout = 86400"
-
-// Server is an open server. It is safe for concurrent use; every connection that it gives is pinned as
-// pinnedSession says and has all roles of the account active.
+// Server is an open server. It is safe for concurrent use; every connection that it gives has the
+// session variables that pins says, and all roles of the account active.
 type Server struct {
 	db     *sql.DB
 	config Config // resolved; holds the password

@@ -139,7 +139,7 @@ func (c *localClone) plugin(ctx context.Context) error {
 // pluginStatus is the clone plugin's; "" when it is not installed.
 func (s *Server) pluginStatus(ctx context.Context) (string, error) {
 	var status string
-	err := s.db.QueryRowContext(ctx, "SELECT plugin_status FROM information_schema.plugins WHERE plugin_name = 'clone'").Scan(&status)
+	err := oneRow(ctx, s.db, "SELECT plugin_status FROM information_schema.plugins WHERE plugin_name = 'clone'").Scan(&status)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
@@ -225,7 +225,7 @@ func (g GlobalEffect) check() error {
 
 func (s *Server) global(ctx context.Context, variable string) (sql.NullString, error) {
 	var value sql.NullString
-	err := s.db.QueryRowContext(ctx, "SELECT @@GLOBAL."+variable).Scan(&value)
+	err := oneRow(ctx, s.db, "SELECT @@GLOBAL."+variable).Scan(&value)
 	return value, wrap("read "+variable, err)
 }
 

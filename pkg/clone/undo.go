@@ -75,7 +75,7 @@ func endDonation(ctx context.Context, s *Server, out outlet, pid int64) error {
 		"WHERE t.PROCESSLIST_ID = ? AND t.PROCESSLIST_COMMAND = 'clone' AND a.ATTR_NAME = 'program_name' AND a.ATTR_VALUE = '" + programName + "'"
 	for {
 		var there int
-		if err := s.db.QueryRowContext(ctx, ours, pid).Scan(&there); err != nil {
+		if err := oneRow(ctx, s.db, ours, pid).Scan(&there); err != nil {
 			return wrap("look for the connection that pulls the clone", err)
 		}
 		if there == 0 {

@@ -239,7 +239,7 @@ func (m *Manifest) fault() string {
 
 func knownOrigin(from string) bool {
 	switch from {
-	case FromQuietWindow, FromBootedCopy, FromWindow, FromNone:
+	case FromQuietWindow, FromBootedCopy, FromWindow, FromNone, FromUnknown:
 		return true
 	}
 	return false

@@ -26,6 +26,7 @@ const (
 	FromBootedCopy  = "booted-copy"  // read from a server that was started on a copy: exact
 	FromWindow      = "window"       // only the bounds are known: see Manifest.Window
 	FromNone        = "none"         // the source writes no binary log
+	FromUnknown     = "unknown"      // the source could not be asked
 )
 
 // Manifest is the whole record. Times are UTC with nanoseconds; sizes are bytes. Strings that
@@ -173,7 +174,7 @@ type LogStatus struct {
 
 // Coordinates are the point in the source's history that the copy stands at.
 type Coordinates struct {
-	From           string `json:"from"` // quiet-window, booted-copy, window or none
+	From           string `json:"from"` // quiet-window, booted-copy, window, none or unknown
 	BinlogFile     string `json:"binlog_file"`
 	BinlogPosition int64  `json:"binlog_position"`
 	GTIDExecuted   string `json:"gtid_executed"`
