@@ -29,7 +29,7 @@ func (s *Server) askLogs(ctx context.Context, most time.Duration, ask func(conte
 
 // onFresh runs ask on a connection of its own.
 func (s *Server) onFresh(ctx context.Context, ask func(context.Context, rowQuerier) error) (err error) {
-	connector, err := s.config.connector()
+	connector, err := s.config.connector(s.identity)
 	if err != nil {
 		return err
 	}

@@ -81,13 +81,13 @@ func (c *localClone) execute(ctx context.Context, conn *sql.Conn) (err error) {
 // finished before the kill reached it is finished.
 func (c *localClone) verdict(reason, err error) error {
 	switch {
-	case err == nil && errors.Is(reason, ErrNotSameHost):
+	case err == nil && (errors.Is(reason, ErrNotSameHost) || errors.Is(reason, ErrOtherDonor)):
 		return reason
 	case err == nil:
 		return nil
 	case reason == nil, ClassOf(err) == Uncertain:
 		return errors.Join(classified(err), reason)
-	case errors.Is(reason, ErrNotSameHost):
+	case errors.Is(reason, ErrNotSameHost), errors.Is(reason, ErrOtherDonor):
 		return reason
 	}
 	return &Error{Number: number(err), Name: nameOf(err), Class: Cancelled, Op: "clone", Err: errors.Join(reason, err)}
@@ -122,7 +122,9 @@ func (c *localClone) watch(ctx context.Context, r *running) error {
 			if err := c.watcher.take(seen); err != nil {
 				return err
 			}
-			c.rememberOnce(ctx)
+			if err := c.rememberOnce(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -15,9 +15,12 @@ import (
 )
 
 // pinning is a connector whose connections are pinned before anybody gets them.
-type pinning struct{ settings *mysql.Config }
+type pinning struct {
+	settings *mysql.Config
+	who      *identity
+}
 
-func (c Config) connector() (driver.Connector, error) {
+func (c Config) connector(who *identity) (driver.Connector, error) {
 	d := mysql.NewConfig()
 	d.User, d.Passwd = c.User, c.Password
 	d.Net, d.Addr = "tcp", c.address()
@@ -37,7 +40,7 @@ func (c Config) connector() (driver.Connector, error) {
 	if _, err := mysql.NewConnector(d); err != nil {
 		return nil, err
 	}
-	return pinning{d}, nil
+	return pinning{d, who}, nil
 }
 
 // dialBounded reaches a server over a connection that bounds its answers.
@@ -79,6 +82,13 @@ func (p pinning) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	if err := begin(ctx, c); err != nil {
 		return nil, errors.Join(fmt.Errorf("pin session: %w", reason.of(err)), c.Close())
+	}
+	uuid, err := uuidOf(ctx, c)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read server_uuid: %w", reason.of(err)), c.Close())
+	}
+	if err := p.who.is(uuid); err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }

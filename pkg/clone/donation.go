@@ -62,11 +62,50 @@ func (c *localClone) remember(ctx context.Context) {
 	}
 }
 
-// rememberOnce does so as soon as the clone copies.
-func (c *localClone) rememberOnce(ctx context.Context) {
-	if c.pull != nil && c.pull.sessions == nil && c.watcher.meter.last.Stage != "" {
-		c.remember(ctx)
+// rememberOnce does so as soon as there are any. Its error, which is ErrOtherDonor, is a reason to kill the clone.
+func (c *localClone) rememberOnce(ctx context.Context) error {
+	if c.pull == nil || c.pull.donor == nil || len(c.pull.sessions) > 0 {
+		return nil
 	}
+	c.remember(ctx)
+	if len(c.pull.sessions) == 0 && !c.watcher.copying.IsZero() && time.Since(c.watcher.copying) > appearTimeout {
+		return c.otherDonor()
+	}
+	return nil
+}
+
+// ErrOtherDonor says that a recipient pulls its copy from another server than the one that was checked: its address leads somewhere
+// else from there, or to one of several servers.
+var ErrOtherDonor = errors.New("the recipient pulls from another server than the one that was checked, which shows no session of its copy")
+
+func (c *localClone) otherDonor() error {
+	return &Error{Class: UserMustFix, Op: "clone", Err: fmt.Errorf("%w (at %s)", ErrOtherDonor, c.pull.from.address())}
+}
+
+// given counts the copies that a donor has given since its start, once they have ended; -1: it does not say.
+func (p *pull) given(ctx context.Context) int64 {
+	var n int64
+	err := oneRow(ctx, p.donor.db, "SELECT COALESCE(SUM(COUNT_STAR), 0) FROM performance_schema.events_statements_summary_global_by_event_name WHERE EVENT_NAME = 'statement/clone/server'").Scan(&n)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// proveDonor makes sure that a finished copy is the donor's: it has shown a session of it, or has given one more since. A copy may be
+// over before anybody looked.
+func (c *localClone) proveDonor(ctx context.Context, before int64) error {
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), letGoTimeout)
+	defer cancel()
+	for len(c.pull.sessions) == 0 {
+		if before >= 0 && c.pull.given(own) > before {
+			return nil
+		}
+		if pause(own, defaultInterval) != nil {
+			return c.otherDonor()
+		}
+	}
+	return nil
 }
 
 // letGo has the donor end a clone that has failed. It waits for its recipient to come back, for

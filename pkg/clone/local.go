@@ -120,8 +120,17 @@ func (c *localClone) run(ctx context.Context, conn *sql.Conn) (finished bool, er
 	}
 	logBin := c.logBin(ctx)
 	c.result.Before = c.logStatus(ctx)
+	given := int64(-1)
+	if c.pull != nil {
+		given = c.pull.given(ctx)
+	}
 	if err := c.attempt(ctx, conn); err != nil {
 		return false, err
+	}
+	if _, sends := c.out.(sending); sends && c.pull != nil {
+		if err := c.proveDonor(ctx, given); err != nil {
+			return false, err
+		}
 	}
 	if err := c.finish(ctx, logBin); err != nil {
 		return false, err

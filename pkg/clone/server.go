@@ -28,8 +28,9 @@ const programName = "runner"
 // Server is an open server. It is safe for concurrent use; every connection that it gives has the
 // session variables that pins says, and all roles of the account active.
 type Server struct {
-	db     *sql.DB
-	config Config // resolved; holds the password
+	db       *sql.DB
+	config   Config // resolved; holds the password
+	identity *identity
 }
 
 // ConnectError says that a server could not be reached or did not let us in. Its text holds no secret.
@@ -67,11 +68,12 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if resolved, err = resolved.readPassword(); err != nil {
 		return fail(err)
 	}
-	connector, err := resolved.connector()
+	who := &identity{address: resolved.address()}
+	connector, err := resolved.connector(who)
 	if err != nil {
 		return fail(err)
 	}
-	s := &Server{db: sql.OpenDB(connector), config: resolved}
+	s := &Server{db: sql.OpenDB(connector), config: resolved, identity: who}
 	s.db.SetMaxOpenConns(maxConnections)
 	s.db.SetMaxIdleConns(maxConnections)
 	// A connection that was idle longer than a firewall remembers it is of no use.

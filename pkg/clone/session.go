@@ -151,7 +151,10 @@ func begin(ctx context.Context, c driver.Conn) error {
 	if !ok {
 		return errors.New("the driver cannot execute statements on a connection")
 	}
-	s := driverSession{execer}
+	return beginSession(ctx, driverSession{execer})
+}
+
+func beginSession(ctx context.Context, s session) error {
 	if err := pin(ctx, s); err != nil {
 		return err
 	}

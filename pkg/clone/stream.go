@@ -249,6 +249,9 @@ func (c *streamClone) dial(ctx context.Context) (*wire.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := (wireSession{conn}).begin(ctx, c.s.identity); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
 	c.mu.Lock()
 	c.tls, c.dialed = conn.Encrypted(), c.dialed+1
 	c.mu.Unlock()
@@ -335,11 +338,14 @@ func streamError(err error) error {
 		server   *wire.ServerError
 		protocol *wire.ProtocolError
 		given    *recipient.LostError
+		other    *OtherServerError
 	)
 	const op = "clone over the protocol"
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return wrap(op, err)
+	case errors.As(err, &other):
+		return &Error{Class: UserMustFix, Op: op, Err: err}
 	case errors.As(err, &given):
 		return &Error{Class: Retry, Op: op, Err: err}
 	case errors.As(err, &donor):

@@ -79,15 +79,15 @@ func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 	return j.cloned, nil
 }
 
-// connect reaches the server that writes the copy, and refuses another one than an earlier attempt has begun to clone: what is to
-// be gone on with, and to be undone, is not there.
+// connect reaches the server that writes the copy, and refuses another one than was checked, on this connection and on all
+// later ones: what is to be copied, gone on with, and undone, is not there.
 func (s *cloneStep) connect(ctx context.Context, r *engine.Runtime) (Server, error) {
 	checked := s.job.checked
 	server, err := s.job.host.Connect(ctx, writer(s.job.Job, checked.Mode))
-	if err != nil || len(r.Open()) == 0 {
-		return server, err
+	if err != nil {
+		return nil, err
 	}
-	if err := askSame(ctx, server, checked.writer().ServerUUID); err != nil {
+	if err := server.Expect(checked.writer().ServerUUID); err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
 	return server, nil

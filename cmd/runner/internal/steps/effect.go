@@ -214,7 +214,7 @@ func (u *Undoing) reach(ctx context.Context) (Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := u.same(ctx, server); err != nil {
+	if err := u.same(server); err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
 	return server, nil
@@ -222,25 +222,13 @@ func (u *Undoing) reach(ctx context.Context) (Server, error) {
 
 // same refuses a server that is not the one that was changed: it knows nothing of our clone, which the right one may
 // still be writing.
-func (u *Undoing) same(ctx context.Context, server Server) error {
-	if u.UUID == "" {
-		return nil
-	}
-	return askSame(ctx, server, u.UUID)
-}
-
-// askSame asks a server who it is, and refuses one that is not the one of that server_uuid.
-func askSame(ctx context.Context, server Server, uuid string) error {
-	facts, err := server.Facts(ctx)
-	if err != nil {
-		return err
-	}
-	return sameServer(uuid, facts)
+func (u *Undoing) same(server Server) error {
+	return server.Expect(u.UUID)
 }
 
 func sameServer(uuid string, facts *clone.Facts) error {
 	if now := facts.Source.ServerUUID; now != uuid {
-		return &OtherServerError{Was: uuid, Now: now, Address: facts.Address}
+		return &clone.OtherServerError{Was: uuid, Now: now, Address: facts.Address}
 	}
 	return nil
 }

@@ -36,22 +36,6 @@ func (e *PrerequisiteError) Hint() string {
 	return ""
 }
 
-// OtherServerError says that the plan leads to another server than the one that the run has changed.
-type OtherServerError struct {
-	Was, Now string // server_uuid
-	Address  string
-}
-
-// Error names both.
-func (e *OtherServerError) Error() string {
-	return fmt.Sprintf("the server at %s is not the one that this run began with: its server_uuid is %s, and was %s", e.Address, e.Now, e.Was)
-}
-
-// Hint says what is to be mended.
-func (e *OtherServerError) Hint() string {
-	return "have the source in the plan lead to the server with server_uuid " + e.Was
-}
-
 // DamagedError says that the copy holds pages whose checksums do not hold, and the plan does not tolerate it.
 type DamagedError struct {
 	Pages      int64

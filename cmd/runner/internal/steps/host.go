@@ -17,6 +17,7 @@ import (
 
 // Server is what the steps need of a MySQL server. clone.Server and clone.DryServer are Servers.
 type Server interface {
+	Expect(uuid string) error
 	Recipient
 	Facts(ctx context.Context) (*clone.Facts, error)
 	Reading(ctx context.Context) (*clone.Reading, error)

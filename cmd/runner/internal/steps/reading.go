@@ -70,14 +70,10 @@ func (s *cloneStep) reading(ctx context.Context) (_ *clone.Reading, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	now, err := source.Reading(ctx)
-	if err != nil {
+	if err := source.Expect(s.job.checked.Facts.Source.ServerUUID); err != nil {
 		return nil, err
 	}
-	if checked := s.job.checked.Facts.Source.ServerUUID; now.ServerUUID != checked {
-		return nil, &OtherServerError{Was: checked, Now: now.ServerUUID, Address: s.job.checked.Facts.Address}
-	}
-	return now, nil
+	return source.Reading(ctx)
 }
 
 // show emits a finding and returns it.

@@ -119,6 +119,9 @@ func (s *cloneStep) make(ctx context.Context, server Server, o clone.LocalOption
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, donor.Close()) }()
+	if err := donor.Expect(s.job.checked.Facts.Source.ServerUUID); err != nil {
+		return nil, err
+	}
 	s.job.donors.add(s.job.checked.Facts.Source.ServerUUID)
 	return server.CloneRemote(ctx, donor, s.remoteOptions(o), h)
 }
@@ -129,6 +132,11 @@ func (s *cloneStep) goOn(ctx context.Context, r *engine.Runtime, server Server, 
 		return server.Adopt(ctx, o, statement, h)
 	}
 	donor, err := s.job.host.Connect(ctx, s.job.Source)
+	if err == nil {
+		if other := donor.Expect(s.job.checked.Facts.Source.ServerUUID); other != nil {
+			err = errors.Join(other, donor.Close())
+		}
+	}
 	if err != nil {
 		r.Emit(engine.Note{Text: "the donor can't be asked where the copy lies in its logs: " + err.Error()})
 		return server.AdoptRemote(ctx, nil, s.remoteOptions(o), statement, h)

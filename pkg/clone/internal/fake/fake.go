@@ -42,6 +42,9 @@ type Script struct {
 	Rules   []Rule
 }
 
+// UUID is the server_uuid of a fake whose script says nothing of it.
+const UUID = "00000000-0000-0000-0000-0000000000fa"
+
 // Server is a running fake.
 type Server struct {
 	script   Script
@@ -188,6 +191,9 @@ func (s *Server) result(query string) Result {
 		if strings.Contains(plain, normal(rule.Match)) {
 			return rule.Result
 		}
+	}
+	if plain == "select @@server_uuid" { // which every connection begins with
+		return Row(UUID)
 	}
 	s.unmatched = append(s.unmatched, query)
 	return Result{Err: &Error{Number: 1064, State: "42000", Message: "fake: no rule for: " + query}}
