@@ -36,6 +36,10 @@ type Config struct {
 	CAFile       string // PEM; "": the system's trust store
 	CertFile     string // PEM, the client's own certificate; needs KeyFile
 	KeyFile      string // PEM
+
+	// Run and Process are what every session says of itself to whoever looks at the server: the run that it is of, and the process of
+	// that run. Letters, digits and . _ - only; "": nothing is said.
+	Run, Process string
 }
 
 // defaultPort is MySQL's own: "port" in "Server System Variables".

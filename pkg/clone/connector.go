@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +31,11 @@ func (c Config) connector(who *identity) (driver.Connector, error) {
 	d.DialFunc = dialBounded
 	d.Timeout = dialTimeout
 	d.ParseTime, d.Loc = true, time.UTC
-	d.ConnectionAttributes = "program_name:" + programName
+	var said []string
+	for _, a := range c.attributes() {
+		said = append(said, a[0]+":"+a[1])
+	}
+	d.ConnectionAttributes = strings.Join(said, ",")
 	// The driver's own logger writes to stderr, which is not a library's to write to.
 	d.Logger = &mysql.NopLogger{}
 	var err error

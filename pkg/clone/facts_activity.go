@@ -77,6 +77,9 @@ type Donation struct {
 	PID  int64  `json:"pid"`
 	User string `json:"user"`
 	Host string `json:"host"`
+	// Run and Process are what a session of a runner with our account says of itself; "" for any other.
+	Run     string `json:"run,omitempty"`
+	Process string `json:"process,omitempty"`
 }
 
 // donations looks for sessions that carry the clone protocol. The donor's own clone_status does not show them; its
@@ -85,12 +88,13 @@ func (r *reader) donations(ctx context.Context) error {
 	if !r.facts.PerformanceSchema {
 		return unread("performance_schema is OFF")
 	}
-	return r.each(ctx, "SELECT PROCESSLIST_ID, PROCESSLIST_USER, PROCESSLIST_HOST FROM performance_schema.threads WHERE LOWER(PROCESSLIST_COMMAND) = 'clone'",
+	return r.each(ctx, "SELECT t.PROCESSLIST_ID, t.PROCESSLIST_USER, t.PROCESSLIST_HOST, r.ATTR_VALUE, p.ATTR_VALUE FROM performance_schema.threads t"+sessionsOfRun+
+		" WHERE LOWER(t.PROCESSLIST_COMMAND) = 'clone'",
 		func(rows *sql.Rows) error {
 			var pid sql.NullInt64
-			var user, host sql.NullString
-			err := rows.Scan(&pid, &user, &host)
-			r.facts.Donations = append(r.facts.Donations, Donation{PID: pid.Int64, User: user.String, Host: host.String})
+			var user, host, run, process sql.NullString
+			err := rows.Scan(&pid, &user, &host, &run, &process)
+			r.facts.Donations = append(r.facts.Donations, Donation{PID: pid.Int64, User: user.String, Host: host.String, Run: run.String, Process: process.String})
 			return err
 		})
 }

@@ -237,7 +237,7 @@ func (c *streamClone) dial(ctx context.Context) (*wire.Conn, error) {
 	}
 	w := wire.Config{
 		Network: "tcp", Address: config.address(), User: config.User, Password: config.Password, TLS: secure, Fallback: fallback,
-		ProgramName: programName, Timeout: dialTimeout,
+		Attributes: config.attributes(), Timeout: dialTimeout,
 	}
 	if config.Socket != "" {
 		w.Network = "unix"

@@ -71,6 +71,9 @@ const erNoSuchThread = 1094
 // clone_donor_timeout_after_network_failure, and waits until it has. The connection of the record may be another's by now. Anybody may
 // read the attributes of connections of the own account.
 func endDonation(ctx context.Context, s *Server, out outlet, pid int64) error {
+	if err := endLost(ctx, s, out); err != nil {
+		return err
+	}
 	const ours = "SELECT COUNT(*) FROM performance_schema.threads t JOIN performance_schema.session_account_connect_attrs a USING (PROCESSLIST_ID) " +
 		"WHERE t.PROCESSLIST_ID = ? AND t.PROCESSLIST_COMMAND = 'clone' AND a.ATTR_NAME = 'program_name' AND a.ATTR_VALUE = '" + programName + "'"
 	for {

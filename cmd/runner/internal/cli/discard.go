@@ -67,7 +67,7 @@ func (a *app) discardLocked(ctx context.Context, state *journal.Dir, run journal
 		}
 		source, err := sourceOf(p, key.Address, record.History(), planErr)
 		undoing := steps.Undoing{
-			Source: source, NoSource: err, UUID: steps.ServerOf(record.History(), key.Address), Host: steps.Live{}, Open: open,
+			Source: source, NoSource: err, UUID: steps.ServerOf(record.History(), key.Address), Host: steps.NewLive(run.Run), Open: open,
 			Settle: func(id engine.ActionID) error { return settle(record, key.Address, id) },
 			Note:   func(action engine.Action) { a.tell("undo: " + action.Summary) },
 		}

@@ -49,7 +49,7 @@ func (a *app) applyLocked(ctx context.Context, state *journal.Dir, paths []strin
 // perform walks the plan's graph and records it.
 func (a *app) perform(ctx context.Context, p *plan.Plan, record *journal.Journal, parallelism int) error {
 	h := record.Header()
-	return a.walk(ctx, p, walk{run: h.Run, host: h.Host, parallelism: parallelism, recorder: record, on: steps.Live{}})
+	return a.walk(ctx, p, walk{run: h.Run, host: h.Host, parallelism: parallelism, recorder: record, on: steps.NewLive(h.Run)})
 }
 
 // rehearse is the same walk on a host that refuses to change anything.

@@ -104,9 +104,12 @@ func (s *checkStep) waitsForOurs(facts *clone.Facts, code string, findings []clo
 }
 
 // forget leaves out of the facts the connections over which an earlier attempt pulled: the server keeps its snapshot for a while
-// after the runner was killed, and the step clone ends that.
+// after the runner was killed, or was cut off from it, and the step clone ends that.
 func (s *checkStep) forget(r *engine.Runtime, facts *clone.Facts) {
 	facts.Donations = slices.DeleteFunc(facts.Donations, func(d clone.Donation) bool {
+		if d.Run == s.job.run.ID && !s.job.donors.has(facts.Source.ServerUUID) { // no job of this process has begun to pull
+			return true
+		}
 		for _, action := range r.Open() {
 			var st clone.StatementEffect
 			if action.Kind == engine.ActionStatement && json.Unmarshal(action.Data, &st) == nil && st.PID == d.PID && st.Directory == "" {

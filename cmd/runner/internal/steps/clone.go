@@ -90,6 +90,11 @@ func (s *cloneStep) connect(ctx context.Context, r *engine.Runtime) (Server, err
 	if err := server.Expect(checked.writer().ServerUUID); err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
+	if r.Attempt() > 1 {
+		if err := server.EndLost(ctx); err != nil {
+			r.Emit(engine.Note{Text: err.Error()})
+		}
+	}
 	return server, nil
 }
 

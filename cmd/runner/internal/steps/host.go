@@ -2,11 +2,13 @@ package steps
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"runner/pkg/archive"
 	"runner/pkg/archive/manifest"
@@ -18,6 +20,7 @@ import (
 // Server is what the steps need of a MySQL server. clone.Server and clone.DryServer are Servers.
 type Server interface {
 	Expect(uuid string) error
+	EndLost(ctx context.Context) error
 	Recipient
 	Facts(ctx context.Context) (*clone.Facts, error)
 	Reading(ctx context.Context) (*clone.Reading, error)
@@ -45,12 +48,20 @@ type Host interface {
 	Remove(directory string) error
 }
 
-// Live is the Host that does what it is told.
-type Live struct{}
+// Live is the Host that does what it is told. Its sessions say which run they are of, and which process of it.
+type Live struct {
+	Run     string
+	Process string // unlike that of every other process of the run
+}
+
+// NewLive is the Host of this process in a run.
+func NewLive(run string) Live { return Live{Run: run, Process: strings.ToLower(rand.Text())} }
 
 // Connect opens a connection to the server that the source names.
-func (Live) Connect(ctx context.Context, source *plan.Source) (Server, error) {
-	server, err := clone.Open(ctx, connection(source))
+func (l Live) Connect(ctx context.Context, source *plan.Source) (Server, error) {
+	config := connection(source)
+	config.Run, config.Process = l.Run, l.Process
+	server, err := clone.Open(ctx, config)
 	if err != nil {
 		return nil, err
 	}

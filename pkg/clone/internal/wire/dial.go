@@ -21,7 +21,7 @@ type Config struct {
 	Fallback         bool          // go on in clear when TLS is set and the server offers none
 	Compression      string        // "" or "zstd"
 	Level            int           // of zstd on the donor, 1 to 22; 0 = 3, the server's own default
-	ProgramName      string        // connection attribute program_name; "": none
+	Attributes       [][2]string   // connection attributes: names and values
 	Timeout          time.Duration // of connecting with the handshake, and of answers to COM_CLONE and COM_RESET_CONNECTION; 0 = 10 s
 }
 
@@ -40,8 +40,8 @@ func (c Config) check() error {
 		return fmt.Errorf("zstd level %d is not between 1 and %d", c.Level, maxLevel)
 	case strings.ContainsRune(c.User, 0) || strings.ContainsRune(c.Password, 0):
 		return errors.New("user or password has a zero byte")
-	case len(c.User) > 1<<10 || len(c.Password) > 1<<10 || len(c.ProgramName) > 1<<10:
-		return errors.New("user, password or program name is longer than 1024 bytes")
+	case len(c.User) > 1<<10 || len(c.Password) > 1<<10 || len(c.Attributes) > 1<<4:
+		return errors.New("user or password is longer than 1024 bytes, or there are more than 16 attributes")
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (c *Conn) login(ctx context.Context, cfg Config) error {
 func newLogin(cfg Config, g *greeting, useTLS bool) *login {
 	l := &login{
 		capabilities: capRequired | capWanted&g.capabilities,
-		user:         cfg.User, program: cfg.ProgramName, level: byte(cfg.Level),
+		user:         cfg.User, attributes: cfg.Attributes, level: byte(cfg.Level),
 	}
 	if useTLS {
 		l.capabilities |= capTLS

@@ -72,7 +72,7 @@ func TestPasswordsAreProvenAsThePluginsHaveIt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d := donor.Start(t, donor.Options{Plugin: test.plugin, Switch: test.change})
 			cfg := d.Config()
-			cfg.Password, cfg.User, cfg.ProgramName = password, "somebody", "a program"
+			cfg.Password, cfg.User, cfg.Attributes = password, "somebody", [][2]string{{"program_name", "a program"}}
 			if test.empty {
 				cfg.Password = ""
 			}

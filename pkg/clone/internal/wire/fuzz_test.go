@@ -332,7 +332,7 @@ func FuzzGreeting(f *testing.F) {
 		}
 		c := onTape(said)
 		c.packets.limit = maxLogin
-		cfg := Config{Network: "tcp", Address: "x:1", User: "u", Password: password, ProgramName: "p", Level: 3}
+		cfg := Config{Network: "tcp", Address: "x:1", User: "u", Password: password, Attributes: [][2]string{{"program_name", "p"}}, Level: 3}
 		if unix {
 			cfg.Network = "unix"
 		}

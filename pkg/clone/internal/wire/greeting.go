@@ -77,8 +77,8 @@ type login struct {
 	user         string
 	proof        []byte // of the password
 	plugin       string
-	program      string // "": no attribute
-	level        byte   // of zstd
+	attributes   [][2]string
+	level        byte // of zstd
 }
 
 // appendStart appends the part that comes before TLS ("Protocol::SSLRequest").
@@ -96,8 +96,8 @@ func (l *login) append(b []byte) []byte {
 	b = append(append(b, l.plugin...), 0)
 	if l.capabilities&capConnectAttrs != 0 {
 		var attributes []byte
-		if l.program != "" {
-			attributes = appendCounted(appendCounted(nil, "program_name"), l.program)
+		for _, a := range l.attributes {
+			attributes = appendCounted(appendCounted(attributes, a[0]), a[1])
 		}
 		b = appendCounted(b, string(attributes))
 	}

@@ -206,7 +206,7 @@ func TestTheRecordedLoginIsWhatWouldBeSentNow(t *testing.T) {
 	if g.version != "9.7.4-2" || g.thread != 1443 || g.plugin != pluginCachingSHA2 || len(g.scramble) != scrambleLength {
 		t.Errorf("greeting %+v", g)
 	}
-	l := newLogin(Config{User: "cl", ProgramName: "go-clone-recipient"}, g, true)
+	l := newLogin(Config{User: "cl", Attributes: [][2]string{{"program_name", "go-clone-recipient"}}}, g, true)
 	l.plugin, l.proof = pluginCachingSHA2, all[2].payload[36:68]
 	got, want := l.append(nil), bytes.Clone(all[2].payload)
 	// Capabilities and the largest packet may be told otherwise.
