@@ -40,14 +40,19 @@ func (s *cloneStep) stream(ctx context.Context, r *engine.Runtime, server Server
 	result := &packed{}
 	out, err := archive.NewStream(ctx, dst, pack.streamOptions(result))
 	if err != nil {
-		return nil, j.roomless(err)
+		return nil, errors.Join(j.roomless(err), s.leaveNothing(ctx, r))
 	}
 	j.donors.add(j.checked.Facts.Source.ServerUUID)
 	before := s.before(ctx)
-	copied, err := s.pull(ctx, r, server, out)
+	files := &streamedTree{out: out, mode: 0o640, folderMode: 0o750, uid: os.Geteuid(), gid: os.Getegid(), at: s.job.now()}
+	copied, err := s.pull(ctx, r, server, files)
 	if err != nil {
 		j.outside = j.outside || errors.Is(err, clone.ErrOutside)
-		return nil, again(j.roomless(errors.Join(err, out.Abort())))
+		err = j.roomless(errors.Join(err, out.Abort()))
+		if !files.written {
+			err = errors.Join(err, s.leaveNothing(ctx, r))
+		}
+		return nil, again(err)
 	}
 	p, err := out.Close()
 	if err != nil {
@@ -65,9 +70,17 @@ func (s *cloneStep) stream(ctx context.Context, r *engine.Runtime, server Server
 	return j.cloned, nil
 }
 
+// leaveNothing removes the folder of a backup into which nothing was copied: a run that the server has refused must not stand in the
+// way of the next one of its job.
+func (s *cloneStep) leaveNothing(ctx context.Context, r *engine.Runtime) error {
+	return s.undoing(ctx, r, func(a engine.OpenAction) bool {
+		d, ok := ours(a, placeRepository)
+		return !ok || d.Ours != s.job.folder()
+	})
+}
+
 // pull fills the archive.
-func (s *cloneStep) pull(ctx context.Context, r *engine.Runtime, server Server, out *archive.Stream) (*clone.Result, error) {
-	files := &streamedTree{out: out, mode: 0o640, folderMode: 0o750, uid: os.Geteuid(), gid: os.Getegid(), at: s.job.now()}
+func (s *cloneStep) pull(ctx context.Context, r *engine.Runtime, server Server, files *streamedTree) (*clone.Result, error) {
 	if err := files.begin(); err != nil {
 		return nil, err
 	}
@@ -132,6 +145,7 @@ func (p *packed) addStreamed(st *clone.Streamed) {
 
 // streamedTree is the archive as the recipient of a clone fills it.
 type streamedTree struct {
+	written          bool // content has come
 	out              *archive.Stream
 	mode, folderMode fs.FileMode
 	uid, gid         int
@@ -208,6 +222,7 @@ func (t *streamedTree) Create(path string, size int64) error {
 
 // WriteAt writes into a file.
 func (t *streamedTree) WriteAt(path string, data []byte, off int64) error {
+	t.written = true
 	return t.out.WriteAt(path, data, off)
 }
 

@@ -31,7 +31,7 @@ func (a account) create() []string {
 func tcp(s *mysqldtest.Server, a account) wire.Config {
 	return wire.Config{
 		Network: "tcp", Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port())),
-		User: a.name, Password: a.password, ProgramName: "wire test", Timeout: patience,
+		User: a.name, Password: a.password, Attributes: [][2]string{{"program_name", "wire test"}}, Timeout: patience,
 	}
 }
 
