@@ -11,7 +11,7 @@ import (
 // pins are the session variables that what a statement does or answers depends on, with the value that each has in our
 // sessions, as SQL. The server's global values, the account's and init_connect, which runs before our first statement, then
 // change nothing. None is DEFAULT, which stands for the global value. They are those of "Server System Variables" in the
-// manual of 9.7 that have session scope; those that only a newer server has come last.
+// manual that have session scope, that 8.0.17 has, and that any account may set.
 //
 // With NO_BACKSLASH_ESCAPES a literal is quoted by doubling its quotes and nothing else; a session that waits for hours beside a
 // clone is not thrown out by a short wait_timeout.
@@ -24,7 +24,6 @@ func pins() [][2]string {
 		{"character_set_connection", "utf8mb4"},
 		{"character_set_results", "utf8mb4"},
 		{"collation_connection", "utf8mb4_general_ci"},
-		{"character_set_filesystem", "binary"},
 		{"lc_time_names", "'en_US'"},
 		{"lc_messages", "'en_US'"},
 		{"sql_select_limit", "18446744073709551615"},
@@ -36,7 +35,6 @@ func pins() [][2]string {
 		{"sql_quote_show_create", "1"},
 		{"sql_notes", "1"},
 		{"sql_warnings", "0"},
-		{"max_error_count", "1024"},
 		{"group_concat_max_len", "1048576"},
 		{"max_sort_length", "1024"},
 		{"div_precision_increment", "4"},
@@ -60,10 +58,8 @@ func pins() [][2]string {
 		{"big_tables", "0"},
 		{"default_storage_engine", "InnoDB"},
 		{"default_tmp_storage_engine", "InnoDB"},
-		{"internal_tmp_mem_storage_engine", "TempTable"},
 		{"information_schema_stats_expiry", "0"},
 		{"max_seeks_for_key", "18446744073709551615"},
-		{"low_priority_updates", "0"},
 		{"optimizer_switch", "'index_merge=on,derived_merge=on'"},
 		{"range_optimizer_max_mem_size", "8388608"},
 		{"parser_max_mem_size", "18446744073709551615"},
@@ -82,12 +78,6 @@ func pins() [][2]string {
 		{"session_track_system_variables", "''"},
 		{"session_track_gtids", "'OFF'"},
 		{"session_track_transaction_info", "'OFF'"},
-		{"terminology_use_previous", "'NONE'"},
-		{"show_gipk_in_create_table_and_information_schema", "1"},
-		{"sql_generate_invisible_primary_key", "0"},
-		{"sql_require_primary_key", "0"},
-		{"explain_format", "'TRADITIONAL'"},
-		{"set_operations_buffer_size", "262144"},
 	}
 }
 
