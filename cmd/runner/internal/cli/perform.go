@@ -49,7 +49,7 @@ func (a *app) applyLocked(ctx context.Context, state *journal.Dir, paths []strin
 // perform walks the plan's graph and records it.
 func (a *app) perform(ctx context.Context, p *plan.Plan, record *journal.Journal, parallelism int) error {
 	h := record.Header()
-	return a.walk(ctx, p, walk{run: h.Run, host: h.Host, parallelism: parallelism, recorder: record, on: steps.NewLive(h.Run)})
+	return a.walk(ctx, p, walk{run: h.Run, host: h.Host, parallelism: parallelism, recorder: record, folder: record.Folder(), on: steps.NewLive(h.Run)})
 }
 
 // rehearse is the same walk on a host that refuses to change anything.
@@ -79,6 +79,7 @@ func (a *app) rehearse(ctx context.Context, paths []string, o applyOptions) erro
 // walk is how a plan's graph is to be walked.
 type walk struct {
 	run, host   string
+	folder      string // of the run; empty in a dry run
 	parallelism int
 	recorder    engine.Recorder
 	on          steps.Host
@@ -90,7 +91,7 @@ func (a *app) walk(ctx context.Context, p *plan.Plan, w walk) error {
 	if err != nil {
 		return err
 	}
-	run := steps.Run{ID: w.run, PlanDigest: p.Digest, Host: w.host, Version: a.Version, Now: now, History: w.recorder.History(), Earlier: earlierBackups}
+	run := steps.Run{ID: w.run, Folder: w.folder, PlanDigest: p.Digest, Host: w.host, Version: a.Version, Now: now, History: w.recorder.History(), Earlier: earlierBackups}
 	a.view = report.New(a.reporting(w.planning))
 	return engine.Run(ctx, g, steps.New(p, run, w.on), engine.Options{
 		Parallelism: w.parallelism,

@@ -19,6 +19,8 @@ type cloned struct {
 	Findings []clone.Finding `json:"findings,omitempty"`
 	// RestoreCNF is the option file for the copy, with what changed since the check; "": nothing is known of that.
 	RestoreCNF string `json:"restore_cnf,omitempty"`
+	// List is what the copy in the staging directory consisted of; nil: not known, or there is none.
+	List *copyList `json:"list,omitempty"`
 	// Packed is the archive, where the copy went right into it; nil elsewhere.
 	Packed *packed `json:"packed,omitempty"`
 }
@@ -73,6 +75,9 @@ func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 	}
 	s.later(r, err)
 	j.cloned = &cloned{Result: result, Attempt: r.Attempt()}
+	if err := s.record(ctx, r, j.cloned); err != nil {
+		return nil, errors.Join(err, s.undo(ctx, r))
+	}
 	if err := s.reread(ctx, r, before, j.cloned); err != nil {
 		return nil, errors.Join(err, s.undo(ctx, r))
 	}
@@ -162,6 +167,10 @@ func (s *cloneStep) takeOver(ctx context.Context, r *engine.Runtime, server Serv
 	if err != nil {
 		return nil, err
 	}
+	taken := &cloned{Result: result, Attempt: r.Attempt()}
+	if err := s.adoptList(ctx, r, taken); err != nil {
+		return nil, err
+	}
 	if result.Begin.IsZero() { // a server that was restarted has forgotten it: it was not before this
 		result.Begin = s.job.checked.End
 		if result.Before != nil {
@@ -170,7 +179,7 @@ func (s *cloneStep) takeOver(ctx context.Context, r *engine.Runtime, server Serv
 	}
 	r.Adopted()
 	s.later(r, s.undoSettings(ctx, r))
-	s.job.cloned = &cloned{Result: result, Attempt: r.Attempt()}
+	s.job.cloned = taken
 	return s.job.cloned, s.reread(ctx, r, s.job.checked.Facts.Reading, s.job.cloned)
 }
 

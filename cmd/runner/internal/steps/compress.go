@@ -14,6 +14,7 @@ import (
 	"runner/cmd/runner/internal/engine"
 	"runner/pkg/archive"
 	"runner/pkg/archive/codec"
+	"runner/pkg/archive/manifest"
 	"runner/pkg/archive/store"
 )
 
@@ -35,6 +36,7 @@ type packed struct {
 	Pages      archive.PageStats `json:"pages"`
 	BadPages   []archive.BadPage `json:"bad_pages,omitempty"` // the first badPagesKept
 	Spaces     []packedSpace     `json:"-"`                   // the index has them: with a hundred thousand tables they are not for the journal
+	Notes      []manifest.Check  `json:"notes,omitempty"`     // findings
 	Sealed     []packedSpace     `json:"sealed,omitempty"`    // the same, where the index is encrypted and nobody here can read it
 }
 
@@ -56,16 +58,20 @@ func (s *compressStep) Run(ctx context.Context, r *engine.Runtime) (any, error) 
 		return j.packed, nil
 	}
 	begin := j.now()
+	result := &packed{}
+	entries, err := s.checkCopy(ctx, r, result)
+	if err != nil {
+		return nil, err
+	}
 	dst, err := s.open(ctx, r, s.continuable)
 	if err != nil {
 		return nil, err
 	}
-	result := &packed{}
 	p, err := archive.Pack(ctx, j.host.Staged(j.cloned.Observe), dst, s.options(r, result))
 	if err != nil {
 		return nil, j.roomless(err)
 	}
-	if err := j.checkSizes(p); err != nil {
+	if err := errors.Join(s.checkPacked(r, entries, p.Index), j.checkSizes(p)); err != nil {
 		return nil, err
 	}
 	if result.Index, err = archive.WriteIndex(ctx, dst, p); err != nil {

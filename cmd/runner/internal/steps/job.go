@@ -27,6 +27,7 @@ const (
 // Run is what all jobs of one run have in common.
 type Run struct {
 	ID         string // names the backup's folder
+	Folder     string // of the run in the state directory; empty where nothing is recorded, as in a dry run
 	PlanDigest string
 	Host       string // the machine that the runner is on
 	Version    string // the runner's

@@ -148,7 +148,7 @@ func (j *job) findings() []manifest.Check {
 	for _, f := range append(slices.Clone(j.checked.Findings), j.cloned.Findings...) {
 		all = append(all, manifest.Check{Code: f.Code, Severity: string(f.Severity), Summary: f.Summary, Detail: f.Detail, Hint: f.Hint})
 	}
-	return append(all, j.summed.Notes...)
+	return append(append(all, j.packed.Notes...), j.summed.Notes...)
 }
 
 // timings are of the steps before metadata, which can't know its own end. A step that an earlier attempt did has that
