@@ -26,7 +26,7 @@ func listedCopy(t *testing.T) (c *cloned, folder string) {
 		}
 	}
 	folder = t.TempDir()
-	s := &cloneStep{job: &job{Job: &plan.Job{Address: "job.orders"}, run: Run{ID: "20260101T000000Z-aaaa", Folder: folder}, host: Live{}}}
+	s := &cloneStep{job: &job{Job: &plan.Job{Address: "job.orders"}, run: Run{ID: "20260101T000000Z-aaaa", Folder: folder}, host: NewLive("20260101T000000Z-aaaa")}}
 	c = &cloned{Result: &clone.Result{Observe: dir}, Attempt: 1}
 	if err := s.list(t.Context(), c); err != nil || c.List == nil {
 		t.Fatal(err, c.List)
