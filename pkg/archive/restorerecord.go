@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"runner/pkg/archive/digest"
+	"runner/pkg/files"
 )
 
 // recordFormat is the format of the record that a restore keeps in [Marker]; the number is the
@@ -198,7 +199,7 @@ func (r *record) begin(f *folders, head recordHead) error {
 	if err := r.append(head); err != nil {
 		return err
 	}
-	return errors.Join(r.folder.Sync(), f.root.Sync())
+	return errors.Join(files.Unsyncable(r.folder.Sync()), files.Unsyncable(f.root.Sync()))
 }
 
 // advance appends a mark, durably. What it says must be durable already.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"runner/pkg/archive/digest"
+	"runner/pkg/files"
 )
 
 // take makes the target ours: marked as incomplete, durably, before anything else is in it. One with
@@ -347,15 +348,14 @@ func (c *contextReader) Read(p []byte) (int, error) {
 // checkSpace compares what is still to be allocated with what the target's file system has free, where
 // both are known.
 func (r *restorer) checkSpace(result *Restored) error {
-	var st unix.Statfs_t
-	err := uninterrupted(func() error { return unix.Statfs(existing(r.target), &st) })
+	room, err := files.RoomAt(existing(r.target))
+	if errors.Is(err, files.ErrRoomUnknown) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("look for free space: %w", err)
 	}
-	if st.Blocks == 0 {
-		return nil // the file system does not tell
-	}
-	result.Free = int64(st.Bavail) * st.Bsize
+	result.Free = room.Free
 	if result.Need > result.Free {
 		return &NoSpaceError{Target: r.target, Need: result.Need, Free: result.Free}
 	}

@@ -7,9 +7,10 @@ import (
 	"net"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
+
+	"runner/pkg/files"
 )
 
 // The modes of TLS, as the mysql client's --ssl-mode names them.
@@ -22,7 +23,7 @@ const (
 )
 
 // Config says how a server is reached. Of what is said twice, the fields win over DefaultsFile.
-// A path that begins with "~/" is in the home folder of whoever runs the program.
+// A path that begins with ~ is as files.ExpandHome has it.
 type Config struct {
 	Name         string // for messages: "source.mysql.orders"; "": "the server"
 	Host         string // "": 127.0.0.1
@@ -74,7 +75,11 @@ func (c Config) address() string {
 // resolve fills in what the option file, the password file and the defaults say.
 func (c Config) resolve() (Config, error) {
 	if c.DefaultsFile != "" {
-		options, err := readOptionFile(expandHome(c.DefaultsFile))
+		path, err := files.ExpandHome(c.DefaultsFile, os.Getenv)
+		if err != nil {
+			return c, fmt.Errorf("find defaults file: %w", err)
+		}
+		options, err := readOptionFile(path)
 		if err != nil {
 			return c, fmt.Errorf("read defaults file: %w", err)
 		}
@@ -82,8 +87,12 @@ func (c Config) resolve() (Config, error) {
 			return c, fmt.Errorf("read defaults file %s: %w", c.DefaultsFile, err)
 		}
 	}
-	c.CAFile, c.CertFile, c.KeyFile = expandHome(c.CAFile), expandHome(c.CertFile), expandHome(c.KeyFile)
-	c.Socket = expandHome(c.Socket)
+	for _, path := range []*string{&c.CAFile, &c.CertFile, &c.KeyFile, &c.Socket} {
+		var err error
+		if *path, err = files.ExpandHome(*path, os.Getenv); err != nil {
+			return c, err
+		}
+	}
 	if c.Socket == "" && c.Host == "" {
 		c.Host = "127.0.0.1"
 	}
@@ -109,7 +118,10 @@ func (c Config) readPassword() (Config, error) {
 		return c, nil
 	}
 	const what = "password file"
-	path := expandHome(c.PasswordFile)
+	path, err := files.ExpandHome(c.PasswordFile, os.Getenv)
+	if err != nil {
+		return c, fmt.Errorf("find password file: %w", err)
+	}
 	text, err := readText(what, path)
 	if err != nil {
 		return c, fmt.Errorf("read password file: %w", err)
@@ -184,16 +196,4 @@ func (c Config) place(o map[string]string) (Config, error) {
 		}
 	}
 	return c, err
-}
-
-func expandHome(path string) string {
-	rest, ok := strings.CutPrefix(path, "~/")
-	if !ok {
-		return path
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return path
-	}
-	return filepath.Join(home, rest)
 }

@@ -3,9 +3,12 @@ package clone
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
+
+	"runner/pkg/files"
 )
 
 // What can be wrong with the text of a file of a source.
@@ -57,9 +60,26 @@ func (e *fileError) Hint() string {
 	return ""
 }
 
+// maxText is the most bytes of a password file or an option file.
+const maxText = 1 << 20
+
+// readBounded reads a file, which may be a pipe that a shell has made for it.
+func readBounded(path string) (data []byte, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	data, err = io.ReadAll(io.LimitReader(file, maxText+1))
+	if err == nil && len(data) > maxText {
+		err = &files.TooLargeError{Path: path, Most: maxText}
+	}
+	return data, err
+}
+
 // readText reads a file of the source as text, without the byte order mark that editors put before UTF-8. Errors are *fileError.
 func readText(what, path string) (string, error) {
-	data, err := os.ReadFile(path)
+	data, err := readBounded(path)
 	if err != nil {
 		return "", &fileError{what: what, path: path, err: err}
 	}

@@ -134,14 +134,3 @@ func writableByUs(dir string) error {
 	const write, execute = 0x2, 0x1 // W_OK and X_OK of access(2)
 	return syscall.Access(dir, write|execute)
 }
-
-// room is what statfs says of the file system that holds path.
-func room(path string) (free, total int64, err error) {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(path, &s); err != nil {
-		return 0, 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
-	}
-	// Bavail and not Bfree: what is kept for root is no room for mysqld.
-	size := int64(s.Bsize) //nolint:unconvert // its width differs between systems
-	return int64(s.Bavail) * size, int64(s.Blocks) * size, nil
-}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"runner/pkg/files"
 	"runner/pkg/innodb"
 )
 
@@ -163,7 +164,7 @@ func UncheckedRedo(directory string) (blocks int64, err error) {
 }
 
 func uncheckedBlocks(path string) (blocks int64, err error) {
-	file, err := os.Open(path)
+	file, err := files.Open(path)
 	if err != nil {
 		return 0, err
 	}

@@ -4,9 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"runner/pkg/files"
 )
 
 // errNoUUID says that auto.cnf was there and held no server_uuid.
@@ -16,7 +17,7 @@ var errNoUUID = errors.New("it holds no server_uuid")
 // server writes, that names it and nobody else, and that is where the server says its data is.
 func hostUUID(datadir string) (uuid string, err error) {
 	path := filepath.Join(datadir, "auto.cnf")
-	file, err := os.Open(path)
+	file, err := files.Open(path)
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,8 @@ package clone
 import (
 	"fmt"
 	"path/filepath"
+
+	"runner/pkg/files"
 )
 
 // Purposes of room.
@@ -58,7 +60,9 @@ func (s Space) measured(t Target) Space {
 		at, err = filepath.Abs(at)
 	}
 	if err == nil {
-		s.Free, s.Total, err = room(at)
+		var room files.Room
+		room, err = files.RoomAt(at)
+		s.Free, s.Total = room.Free, room.Total
 	}
 	var o owner
 	if err == nil {

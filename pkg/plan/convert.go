@@ -91,7 +91,11 @@ func (l *loader) fromText(a spec.Attribute, s string) (any, error) {
 	}
 	switch a.Type {
 	case spec.Path:
-		return l.absolute(s), nil
+		full, err := l.absolute(s)
+		if err != nil {
+			return nil, invalid("%s is %q; %v.", a.Name, s, err)
+		}
+		return full, nil
 	case spec.ServerPath:
 		if !path.IsAbs(s) {
 			return nil, invalid("%s is %q; a path on the server is absolute.", a.Name, s)

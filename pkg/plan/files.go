@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"runner/pkg/files"
 	"runner/pkg/plan/internal/hclsyn"
 	"runner/pkg/plan/internal/yamlsyn"
 )
@@ -31,13 +32,13 @@ func (l *loader) planFiles(paths []string) []string {
 	var out []string
 	seen := map[string]bool{}
 	add := func(name string) {
-		if full := l.absolute(name); !seen[full] {
+		if full := l.from(name); !seen[full] {
 			seen[full] = true
 			out = append(out, name)
 		}
 	}
 	for _, path := range paths {
-		info, err := os.Stat(l.absolute(path))
+		info, err := os.Stat(l.from(path))
 		switch {
 		case err != nil:
 			l.fileError(path, err)
@@ -55,7 +56,7 @@ func (l *loader) planFiles(paths []string) []string {
 }
 
 func (l *loader) folder(path string) []string {
-	entries, err := os.ReadDir(l.absolute(path))
+	entries, err := os.ReadDir(l.from(path))
 	if err != nil {
 		l.fileError(path, err)
 		return nil
@@ -82,14 +83,17 @@ func (l *loader) fileError(path string, err error) {
 	l.fail(nil, "File not readable", fmt.Sprintf("%q can't be read: %v.", path, reason), "")
 }
 
-// absolute makes a path absolute: ~/ is the home folder, and what is relative
-// is so to the directory of the options.
-func (l *loader) absolute(path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		if home := l.o.Getenv("HOME"); home != "" {
-			return filepath.Join(home, rest)
-		}
+// absolute makes a path absolute: ~ is expanded, and what is relative is so to the directory of the options.
+func (l *loader) absolute(path string) (string, error) {
+	path, err := files.ExpandHome(path, l.o.Getenv)
+	if err != nil {
+		return "", err
 	}
+	return l.from(path), nil
+}
+
+// from makes a path absolute that names a file and has no ~.
+func (l *loader) from(path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
@@ -127,7 +131,7 @@ func readRegular(path string) ([]byte, error) {
 // a file of values that has syntax errors nothing is shown: which of them are
 // secrets is not known.
 func (l *loader) parse(name string, values bool) hcl.Body {
-	text, err := l.read(l.absolute(name))
+	text, err := l.read(l.from(name))
 	if err == nil && len(text) > hclsyn.MaxFile {
 		err = errTooLarge
 	}

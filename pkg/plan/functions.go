@@ -24,8 +24,8 @@ func (l *loader) functionTable() map[string]function.Function {
 		"timestamp":  constant(l.o.Now.UTC().Format(time.RFC3339)),
 		"hostname":   constant(l.o.Hostname),
 		"abspath":    textFunction(l.absolute),
-		"basename":   textFunction(filepath.Base),
-		"dirname":    textFunction(filepath.Dir),
+		"basename":   textFunction(always(filepath.Base)),
+		"dirname":    textFunction(always(filepath.Dir)),
 		"trimspace":  stdlib.TrimSpaceFunc,
 		"lower":      stdlib.LowerFunc,
 		"upper":      stdlib.UpperFunc,
@@ -55,14 +55,23 @@ func constant(value string) function.Function {
 	})
 }
 
-func textFunction(f func(string) string) function.Function {
+func textFunction(f func(string) (string, error)) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{text("text")},
 		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return cty.StringVal(f(args[0].AsString())), nil
+			s, err := f(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
+			}
+			return cty.StringVal(s), nil
 		},
 	})
+}
+
+// always is a function of texts that never fails.
+func always(f func(string) string) func(string) (string, error) {
+	return func(s string) (string, error) { return f(s), nil }
 }
 
 // envFunction gives env(name) and env(name, default). Without a default a
@@ -98,7 +107,11 @@ func (l *loader) fileFunction() function.Function {
 		Params: []function.Parameter{text("path")},
 		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			content, err := l.read(l.absolute(args[0].AsString()))
+			path, err := l.absolute(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
+			}
+			content, err := l.read(path)
 			if err != nil {
 				return cty.NilVal, function.NewArgErrorf(0, "read file: %w", err)
 			}

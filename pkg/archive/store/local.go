@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"runner/pkg/files"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -59,7 +61,7 @@ func makeFolder(dir string) error {
 	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make store: %w", err)
 	}
-	return syncFolder(parent)
+	return files.SyncFolder(parent)
 }
 
 type local struct{ dir string }
@@ -127,14 +129,14 @@ func (l local) Open(_ context.Context, name string) (Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
+	f, err := files.Open(path)
+	if errors.Is(err, files.ErrNotPlain) {
+		err = &NameError{Name: name}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &NameError{Name: name}
-	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", name, err), f.Close())
 	}
@@ -170,7 +172,7 @@ func (l local) Remove(_ context.Context, name string) error {
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("remove %s: %w", name, err)
 	}
-	return syncFolder(l.dir)
+	return files.SyncFolder(l.dir)
 }
 
 type localReader struct {
@@ -179,15 +181,3 @@ type localReader struct {
 }
 
 func (r *localReader) Size() int64 { return r.size }
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("sync folder %s: %w", dir, err)
-	}
-	return nil
-}

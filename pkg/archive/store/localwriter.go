@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+
+	"runner/pkg/files"
 )
 
 type localWriter struct {
@@ -60,7 +62,7 @@ func (w *localWriter) Sync() error {
 	}
 	err := w.f.Sync()
 	if err == nil && !w.named {
-		err = syncFolder(w.dir)
+		err = files.SyncFolder(w.dir)
 		w.named = err == nil
 	}
 	if err != nil {
@@ -100,7 +102,7 @@ func (w *localWriter) Commit() error {
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", w.name, errors.Join(err, removeIfThere(w.partial)))
 	}
-	if err := syncFolder(w.dir); err != nil {
+	if err := files.SyncFolder(w.dir); err != nil {
 		return fmt.Errorf("commit %s: %w", w.name, err)
 	}
 	return nil

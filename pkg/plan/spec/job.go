@@ -43,7 +43,7 @@ func checkBlock() Block {
 	return Block{
 		Name: "check", Doc: "What is tolerated before the job starts.",
 		Attributes: []Attribute{
-			{Name: "lost_tables", Type: Enum, Values: []string{"error", "warn", "ignore"}, Default: "error", Doc: "What it means that there are tables which CLONE leaves empty: MyISAM, CSV, ARCHIVE and others that are not InnoDB."},
+			{Name: "lost_tables", Type: Enum, Values: []string{"error", "warn", "ignore"}, Default: "error", Doc: "What it means that there are tables which CLONE leaves empty: MyISAM, CSV, ARCHIVE and others that are not InnoDB; and tables whose tablespace the server itself has not."},
 			{Name: "min_free", Type: Amount, Default: "5%", Doc: "Kept free on every file system that is written to: a size or a percentage of the file system."},
 			{Name: "plugin", Type: Enum, Values: []string{"require", "install"}, Default: "require", Doc: "`install` installs the clone plugin if it is absent, and removes it again afterwards."},
 		},

@@ -70,6 +70,9 @@ func (a *app) discardLocked(ctx context.Context, state *journal.Dir, run journal
 			Source: source, NoSource: err, UUID: steps.ServerOf(record.History(), key.Address), Host: steps.NewLive(run.Run), Open: open,
 			Settle: func(id engine.ActionID) error { return settle(record, key.Address, id) },
 			Note:   func(action engine.Action) { a.tell("undo: " + action.Summary) },
+			Leave: func(path string, why error) {
+				a.tell(fmt.Sprintf("left: %s could not be removed, which is to be done by hand: %v", path, why))
+			},
 		}
 		failed = append(failed, undoing.Undo(ctx))
 	}

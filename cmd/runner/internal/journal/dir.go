@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"runner/pkg/files"
+
 	"github.com/google/renameio/v2"
 )
 
@@ -193,11 +195,7 @@ func (d *Dir) makeFolder(path string) error {
 
 // syncFolder makes the names in a folder durable.
 func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return &WriteError{Path: path, Err: err}
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := files.SyncFolder(path); err != nil {
 		return &WriteError{Path: path, Err: err}
 	}
 	return nil
@@ -227,10 +225,13 @@ func (d *Dir) names() ([]string, error) {
 	return names, nil
 }
 
+// maxRecord is the most bytes of a file of a run's record: a journal grows by some 100 bytes an entry, and by a list of the copy's files.
+const maxRecord = 1 << 30
+
 // readHeader reads the header of a run.
 func readHeader(folder string) (Header, error) {
 	name := filepath.Join(folder, headerFile)
-	data, err := os.ReadFile(name)
+	data, err := files.Read(name, maxRecord)
 	if err != nil {
 		return Header{}, fmt.Errorf("read header of run: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"runner/cmd/runner/internal/engine"
+	"runner/pkg/files"
 )
 
 // Journal is the record of one run, open for appending. It implements
@@ -45,7 +46,7 @@ func (d *Dir) Resume(run string) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := os.ReadFile(filepath.Join(folder, planFile))
+	plan, err := files.Read(filepath.Join(folder, planFile), maxRecord)
 	if err != nil {
 		return nil, fmt.Errorf("read plan of run: %w", err)
 	}
@@ -67,7 +68,7 @@ func (j *Journal) reopen() error {
 		return err
 	}
 	name := filepath.Join(j.folder, journalFile)
-	file, err := os.OpenFile(name, os.O_WRONLY, 0o600)
+	file, err := files.OpenFile(name, os.O_WRONLY, 0o600)
 	if err != nil {
 		return &WriteError{Path: name, Err: err}
 	}
@@ -93,7 +94,7 @@ func cut(file *os.File, size int64) error {
 // readJournal reads the entries of a run; good is how many bytes they take.
 func readJournal(folder string) (entries []engine.Entry, good int64, err error) {
 	name := filepath.Join(folder, journalFile)
-	data, err := os.ReadFile(name)
+	data, err := files.Read(name, maxRecord)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read journal: %w", err)
 	}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"time"
 
+	"runner/pkg/files"
+
 	"github.com/gofrs/flock"
 )
 
@@ -149,7 +151,7 @@ func acquire(path string, h holder, wait time.Duration) (*flock.Flock, bool, err
 // readHolder reads who holds a lock; zero if that can't be told.
 func readHolder(path string) holder {
 	var h holder
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path, maxRecord)
 	if err != nil || json.Unmarshal(data, &h) != nil {
 		return holder{}
 	}

@@ -53,6 +53,9 @@ type Undoing struct {
 	Settle   func(id engine.ActionID) error      // called for each action when nothing is left of it
 	Note     func(action engine.Action)          // told before each; may be nil
 	Keep     func(action engine.OpenAction) bool // actions to leave as they are; nil: none
+	// Leave is told of a directory that cannot be removed, or may be a backup, and it is left to whoever is told; nil: that is an error,
+	// and the action stays open.
+	Leave func(path string, why error)
 
 	server  Server
 	refused error // why there is none, once that is known
@@ -112,17 +115,29 @@ func (u *Undoing) undoDirectory(ctx context.Context, action engine.OpenAction) e
 // removeBackup deletes an unfinished backup. One with a manifest is finished, whatever became of the run.
 func (u *Undoing) removeBackup(d directory) error {
 	complete, err := hasManifest(d.Ours)
-	if err != nil || complete {
+	if err != nil {
+		return u.left(d.Ours, fmt.Errorf("it may be a backup: %w", err))
+	}
+	if complete {
+		return nil
+	}
+	return u.left(d.Ours, u.Host.Remove(d.Ours))
+}
+
+// left hands a directory that could not be removed over, where there is somebody to take it.
+func (u *Undoing) left(path string, err error) error {
+	if err == nil || u.Leave == nil {
 		return err
 	}
-	return u.Host.Remove(d.Ours)
+	u.Leave(path, err)
+	return nil
 }
 
 // removeStaging deletes a staging directory once nobody writes into it any more.
 func (u *Undoing) removeStaging(ctx context.Context, d directory) error {
 	state, err := clone.InspectDirectory(d.Ours)
 	if err != nil {
-		return err
+		return u.left(d.Ours, err)
 	}
 	switch {
 	case state == clone.DirFinished, state == clone.DirAbsent && d.Ours == d.Server:
@@ -133,7 +148,7 @@ func (u *Undoing) removeStaging(ctx context.Context, d directory) error {
 			return err
 		}
 	}
-	return u.Host.Remove(d.Ours)
+	return u.left(d.Ours, u.Host.Remove(d.Ours))
 }
 
 // elsewhere tells of a directory that is not where it should be seen: what the server has written lies on its host then, where

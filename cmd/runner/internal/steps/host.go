@@ -14,6 +14,7 @@ import (
 	"runner/pkg/archive/manifest"
 	"runner/pkg/archive/store"
 	"runner/pkg/clone"
+	"runner/pkg/files"
 	"runner/pkg/plan"
 )
 
@@ -96,7 +97,7 @@ func (Live) Remove(directory string) error {
 			return err
 		}
 	}
-	err := syncFolder(filepath.Dir(directory))
+	err := files.SyncFolder(filepath.Dir(directory))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -146,14 +147,6 @@ func connection(source *plan.Source) clone.Config {
 		c.CAFile, c.CertFile, c.KeyFile = source.TLS.CAFile, source.TLS.CertFile, source.TLS.KeyFile
 	}
 	return c
-}
-
-func syncFolder(folder string) error {
-	d, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // nowhere is a store with nothing in it.
