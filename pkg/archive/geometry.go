@@ -34,8 +34,8 @@ func (idx *Index) checkFrames() ([]int64, error) {
 	starts := make([]int64, 0, len(idx.Frames)+1)
 	raw, stored := int64(0), int64(0)
 	for i, f := range idx.Frames {
-		if f.Offset != stored || f.Stored <= 0 || f.Stored > codec.MaxStored || f.Raw <= 0 || f.Raw > codec.FrameSize {
-			return nil, fmt.Errorf("frame %d is at %d with %d bytes stored and %d raw", i, f.Offset, f.Stored, f.Raw)
+		if err := f.check(i, stored); err != nil {
+			return nil, err
 		}
 		starts = append(starts, raw)
 		raw, stored = raw+f.Raw, stored+f.Stored
@@ -47,6 +47,14 @@ func (idx *Index) checkFrames() ([]int64, error) {
 		return nil, fmt.Errorf("frames have %d bytes raw and %d stored, the index says %d and %d", raw, stored, idx.Raw, idx.Stored)
 	}
 	return append(starts, raw), nil
+}
+
+// check wants frame number i where the one before it ends.
+func (f Frame) check(i int, end int64) error {
+	if f.Offset != end || f.Stored <= 0 || f.Stored > codec.MaxStored || f.Raw <= 0 || f.Raw > codec.FrameSize {
+		return fmt.Errorf("frame %d is at %d with %d bytes stored and %d raw", i, f.Offset, f.Stored, f.Raw)
+	}
+	return nil
 }
 
 func (idx *Index) checkMembers(starts []int64) error {
@@ -80,11 +88,10 @@ func (idx *Index) checkTree() error {
 		if err := m.checkSelf(); err != nil {
 			return err
 		}
-		if i > 0 && !pathLess(idx.Files[i-1].Path, m.Path) {
-			if idx.Files[i-1].Path == m.Path {
-				return &UnsafeError{Member: m.Path, What: "it occurs twice"}
+		if i > 0 {
+			if err := sortedAfter(idx.Files[i-1], m); err != nil {
+				return err
 			}
-			return &UnsafeError{Member: m.Path, What: "members are not sorted"}
 		}
 		if !folders.enter(m) {
 			return &UnsafeError{Member: m.Path, What: "what it lies in is no folder of the archive"}
@@ -108,6 +115,17 @@ const (
 	// maxOwner is the largest number of a user or group; the one after it stands for none (chown(2)).
 	maxOwner = 1<<32 - 2
 )
+
+// sortedAfter wants members in the order of a tree.
+func sortedAfter(before, m *Member) error {
+	switch {
+	case pathLess(before.Path, m.Path):
+		return nil
+	case before.Path == m.Path:
+		return &UnsafeError{Member: m.Path, What: "it occurs twice"}
+	}
+	return &UnsafeError{Member: m.Path, What: "members are not sorted"}
+}
 
 // checkSelf refuses what leads out of the target or is no member at all.
 func (m *Member) checkSelf() error {

@@ -2,10 +2,10 @@ package archive
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"runner/pkg/archive/codec"
@@ -69,11 +69,7 @@ func OpenUncommitted(ctx context.Context, s store.Store, m *manifest.Manifest, i
 // without what a manifest says.
 func ReadIndex(ctx context.Context, s store.Store, stored Stored) (*Index, error) {
 	m := &manifest.Manifest{Archive: manifest.Archive{Index: manifest.StoredFile(stored)}}
-	data, err := readIndexFile(ctx, s, m)
-	if err != nil {
-		return nil, err
-	}
-	idx, err := decodeStored(m, data, nil)
+	idx, err := readStored(ctx, s, m, nil, noLimits)
 	if err != nil {
 		return nil, err
 	}
@@ -86,28 +82,47 @@ func ReadIndex(ctx context.Context, s store.Store, stored Stored) (*Index, error
 // readIndex reads the index, or if it is lost or damaged, which lost tells then, the one that was rebuilt in
 // its place.
 func readIndex(ctx context.Context, s store.Store, m *manifest.Manifest, identities []Identity) (idx *Index, lost, err error) {
-	stored, err := readIndexFile(ctx, s, m)
-	if errors.Is(err, ErrCorrupt) && !isSealed(m) {
-		idx, rebuiltErr := readRebuiltIndex(ctx, s, m, err)
-		return idx, err, rebuiltErr
+	idx, err = readStored(ctx, s, m, identities, limitsOf(m))
+	var missing *lostIndexError
+	if errors.As(err, &missing) && !isSealed(m) {
+		idx, rebuiltErr := readRebuiltIndex(ctx, s, m, missing.err)
+		return idx, missing.err, rebuiltErr
 	}
-	if err != nil {
-		return nil, nil, err
+	if missing != nil {
+		err = missing.err
 	}
-	idx, err = decodeStored(m, stored, identities)
 	return idx, nil, err
 }
 
-func decodeStored(m *manifest.Manifest, stored []byte, identities []Identity) (*Index, error) {
-	plain, err := unsealIndex(m, stored, identities)
+// lostIndexError is the error of an index that is not what was written, and so was not decoded.
+type lostIndexError struct{ err error }
+
+func (e *lostIndexError) Error() string { return e.err.Error() }
+func (e *lostIndexError) Unwrap() error { return e.err }
+
+// readStored reads the index that the manifest names. It is never whole in memory as it is stored, however large a file of
+// holes is made to look: its SHA-256 is compared first.
+func readStored(ctx context.Context, s store.Store, m *manifest.Manifest, identities []Identity, limits indexLimits) (idx *Index, err error) {
+	stored, err := openIndexFile(ctx, s, m)
+	if errors.Is(err, ErrCorrupt) {
+		return nil, &lostIndexError{err}
+	}
 	if err != nil {
 		return nil, err
 	}
-	idx, err := decodeIndex(plain, m.Archive.Index.RawBytes)
-	if err != nil {
-		return nil, indexError(m.Archive.Index.Name, err)
+	defer func() { err = errors.Join(err, stored.Close()) }()
+	plain, err := unsealIndex(m, io.NewSectionReader(&sourceAt{stored}, 0, stored.Size()), identities)
+	if err == nil {
+		idx, err = decodeIndex(plain, m.Archive.Index.RawBytes, limits)
 	}
-	return idx, nil
+	var failed *sourceError
+	switch {
+	case err == nil, errors.Is(err, ErrNoIdentity), errors.Is(err, ErrWrongIdentity), errors.Is(err, ErrCorrupt):
+		return idx, err
+	case errors.As(err, &failed):
+		return nil, fmt.Errorf("read %s: %w", m.Archive.Index.Name, failed.err)
+	}
+	return nil, indexError(m.Archive.Index.Name, err)
 }
 
 // newBackup takes an index that was checked.
@@ -127,28 +142,46 @@ func indexError(name string, err error) error {
 	return &CorruptError{File: name, Offset: -1, What: "cannot be read", Err: err}
 }
 
-func readIndexFile(ctx context.Context, s store.Store, m *manifest.Manifest) ([]byte, error) {
+// openIndexFile opens the index once it is known to be the one that the manifest names. The error is a [*CorruptError] if it
+// is not, or is not there.
+func openIndexFile(ctx context.Context, s store.Store, m *manifest.Manifest) (_ store.Reader, err error) {
 	want := m.Archive.Index
 	damaged := func(what string) error { return &CorruptError{File: want.Name, Offset: -1, What: what} }
 	if want.Name != storedName(IndexName, isSealed(m)) {
 		return nil, &CorruptError{File: manifest.Name, Offset: -1, What: fmt.Sprintf("index is called %q", want.Name)}
 	}
-	data, err := store.ReadAll(ctx, s, want.Name, want.Bytes)
-	var large *store.TooLargeError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	r, err := s.Open(ctx, want.Name)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, damaged("missing")
-	case errors.As(err, &large):
-		return nil, damaged(fmt.Sprintf("%d bytes, the manifest says %d", large.Size, want.Bytes))
-	case err != nil:
-		return nil, err
-	case int64(len(data)) != want.Bytes:
-		return nil, damaged(fmt.Sprintf("%d bytes, the manifest says %d", len(data), want.Bytes))
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want.SHA256 {
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}()
+	if r.Size() != want.Bytes {
+		return nil, damaged(fmt.Sprintf("%d bytes, the manifest says %d", r.Size(), want.Bytes))
+	}
+	sum := newStoredSum(r, want.Name)
+	if err := sum.upTo(ctx, r.Size()); err != nil {
+		return nil, err
+	}
+	if hex.EncodeToString(sum.sum.Sum(nil)) != want.SHA256 {
 		return nil, damaged("SHA-256 is not the one in the manifest")
 	}
-	return data, nil
+	return r, nil
+}
+
+// checkIndexFile returns what openIndexFile does, for those who do not read the index.
+func checkIndexFile(ctx context.Context, s store.Store, m *manifest.Manifest) error {
+	r, err := openIndexFile(ctx, s, m)
+	if err != nil {
+		return err
+	}
+	return r.Close()
 }
 
 // contradiction says where manifest and index differ; empty if nowhere.

@@ -49,7 +49,7 @@ func RebuildIndex(ctx context.Context, s store.Store, o RebuildOptions) (*Rebuil
 	if err != nil {
 		return nil, err
 	}
-	_, lost := readIndexFile(ctx, s, m)
+	lost := checkIndexFile(ctx, s, m)
 	if lost == nil || !errors.Is(lost, ErrCorrupt) {
 		return &RebuiltIndex{}, lost
 	}

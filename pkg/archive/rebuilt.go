@@ -46,31 +46,35 @@ func writeRebuiltIndex(ctx context.Context, dst store.Store, idx *Index) error {
 }
 
 // readRebuiltIndex reads the index that stands in for the one that is lost; without it, what is wrong is
-// that.
-func readRebuiltIndex(ctx context.Context, s store.Store, m *manifest.Manifest, lost error) (*Index, error) {
-	limit := min(m.Archive.Index.RawBytes, MaxIndex) + rebuiltMore
-	stored, err := store.ReadAll(ctx, s, RebuiltIndexName, limit+64<<10) // what cannot be compressed grows little
-	var large *store.TooLargeError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+// that. It may be some longer once decompressed than the manifest says of that one.
+func readRebuiltIndex(ctx context.Context, s store.Store, m *manifest.Manifest, lost error) (idx *Index, err error) {
+	r, err := s.Open(ctx, RebuiltIndexName)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, lost
-	case errors.As(err, &large):
-		return nil, rebuiltError(lost, large)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
 	}
-	raw, err := checkRebuiltTail(stored)
+	defer func() { err = errors.Join(err, r.Close()) }()
+	limit := min(m.Archive.Index.RawBytes, MaxIndex) + rebuiltMore
+	if most := limit + 64<<10; r.Size() > most { // what cannot be compressed grows little
+		return nil, rebuiltError(lost, &store.TooLargeError{Name: RebuiltIndexName, Size: r.Size(), Limit: most})
+	}
+	raw, err := checkRebuiltTail(ctx, r)
 	if err == nil && raw > limit {
 		err = fmt.Errorf("%d bytes once decompressed, at most %d are expected", raw, limit)
 	}
-	var idx *Index
 	if err == nil {
-		idx, err = decodeIndex(bytes.NewReader(stored[:len(stored)-rebuiltTail]), raw)
+		idx, err = decodeIndex(io.NewSectionReader(&sourceAt{r}, 0, r.Size()-rebuiltTail), raw, limitsOf(m))
 	}
 	if err == nil && (idx.Rebuilt == nil || idx.Rebuilt.Data != m.Archive.Data.SHA256) {
 		err = errors.New("it is of another data file")
 	}
-	if err != nil {
+	var failed *sourceError
+	switch {
+	case errors.As(err, &failed), ctx.Err() != nil:
+		return nil, fmt.Errorf("read %s: %w", RebuiltIndexName, err)
+	case err != nil:
 		return nil, rebuiltError(lost, err)
 	}
 	return idx, nil
@@ -83,19 +87,26 @@ func rebuiltError(lost, err error) error {
 	return errors.Join(lost, &CorruptError{File: RebuiltIndexName, Offset: -1, What: "cannot be read", Err: err})
 }
 
-// checkRebuiltTail gives the size of the index once decompressed.
-func checkRebuiltTail(stored []byte) (int64, error) {
-	at := len(stored) - rebuiltTail
+// checkRebuiltTail compares the SHA-256, and gives the size of the index once decompressed.
+func checkRebuiltTail(ctx context.Context, r store.Reader) (int64, error) {
+	at := r.Size() - rebuiltTail
 	if at < 0 {
 		return 0, errors.New("cut off")
 	}
-	tail := stored[at:]
-	raw := binary.LittleEndian.Uint64(tail[8:])
-	sum := sha256.Sum256(stored[:at+rebuiltHead])
-	switch {
-	case binary.LittleEndian.Uint32(tail) != rebuiltMagic || binary.LittleEndian.Uint32(tail[4:]) != rebuiltTail-8:
+	tail := make([]byte, rebuiltTail)
+	if n, err := r.ReadAt(tail, at); n < len(tail) {
+		return 0, &sourceError{err}
+	}
+	if binary.LittleEndian.Uint32(tail) != rebuiltMagic || binary.LittleEndian.Uint32(tail[4:]) != rebuiltTail-8 {
 		return 0, errors.New("no digest at its end")
-	case !bytes.Equal(sum[:], tail[rebuiltHead:]):
+	}
+	sum := newStoredSum(r, RebuiltIndexName)
+	if err := sum.upTo(ctx, at+rebuiltHead); err != nil {
+		return 0, &sourceError{err}
+	}
+	raw := binary.LittleEndian.Uint64(tail[8:])
+	switch {
+	case !bytes.Equal(sum.sum.Sum(nil), tail[rebuiltHead:]):
 		return 0, errors.New("SHA-256 is not the one at its end")
 	case raw > MaxIndex:
 		return 0, fmt.Errorf("%d bytes once decompressed", raw)

@@ -20,22 +20,52 @@ var errSeal = errors.New("it cannot be decrypted: it was changed or cut off")
 
 // unsealIndex gives the bytes of the index that are stored. That they are those that the manifest
 // names was seen before, so who cannot decrypt them has the wrong identity.
-func unsealIndex(m *manifest.Manifest, stored []byte, identities []Identity) (io.Reader, error) {
+func unsealIndex(m *manifest.Manifest, stored *io.SectionReader, identities []Identity) (io.Reader, error) {
 	if !isSealed(m) {
-		return bytes.NewReader(stored), nil
+		return stored, nil
 	}
 	if len(identities) == 0 {
 		return nil, ErrNoIdentity
 	}
-	plain, err := age.Decrypt(bytes.NewReader(stored), identities...)
+	err := checkSealHeader(stored)
+	var plain io.Reader
+	if err == nil {
+		plain, err = age.Decrypt(stored, identities...)
+	}
 	var none *age.NoIdentityMatchError
+	var failed *sourceError
 	switch {
+	case errors.As(err, &failed):
+		return nil, err
 	case errors.As(err, &none):
 		return nil, ErrWrongIdentity
 	case err != nil:
 		return nil, &CorruptError{File: m.Archive.Index.Name, Offset: -1, What: "cannot be decrypted", Err: shortened(err)}
 	}
 	return plain, nil
+}
+
+// maxSealHeader bounds the header of an age file, in bytes: age reads all of it into memory. It has room for some 1,500
+// recipients with RSA keys, which take most.
+const maxSealHeader = 1 << 20
+
+// checkSealHeader returns an error for a file whose header does not end within maxSealHeader.
+func checkSealHeader(stored io.ReaderAt) error {
+	const end = "\n--- " // begins the last line of the header
+	buf := make([]byte, 4<<10)
+	for at := int64(0); at < maxSealHeader; at += int64(len(buf) - len(end) + 1) {
+		n, err := stored.ReadAt(buf, at)
+		if bytes.Contains(buf[:n], []byte(end)) {
+			return nil
+		}
+		if errors.Is(err, io.EOF) {
+			return nil // age will say what is wrong with it
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: its header has more than %d bytes", errSeal, maxSealHeader)
 }
 
 // openData opens the data file. What is not there or cannot be decrypted gives a [*CorruptError].
@@ -60,7 +90,12 @@ func (b *Backup) unseal(stored store.Reader) (store.Reader, error) {
 	if !isSealed(b.manifest) {
 		return stored, nil
 	}
-	plain, size, err := age.DecryptReaderAt(&sourceAt{stored}, stored.Size(), b.identities...)
+	var plain io.ReaderAt
+	var size int64
+	err := checkSealHeader(&sourceAt{stored})
+	if err == nil {
+		plain, size, err = age.DecryptReaderAt(&sourceAt{stored}, stored.Size(), b.identities...)
+	}
 	var failed *sourceError
 	switch {
 	case errors.As(err, &failed):

@@ -33,7 +33,7 @@ func VerifyStored(ctx context.Context, s store.Store, m *manifest.Manifest, o Ve
 }
 
 func (v *verifier) checkIndexFile(ctx context.Context) error {
-	_, err := readIndexFile(ctx, v.backup.store, v.backup.manifest)
+	err := checkIndexFile(ctx, v.backup.store, v.backup.manifest)
 	var damage *CorruptError
 	if !errors.As(err, &damage) {
 		return err
