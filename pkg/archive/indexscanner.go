@@ -31,7 +31,9 @@ type jsonScanner struct {
 	lo, hi int // what is read and not yet used
 }
 
-func newJSONScanner(r io.Reader) *jsonScanner { return &jsonScanner{r: r, buf: make([]byte, scanBuffer)} }
+func newJSONScanner(r io.Reader) *jsonScanner {
+	return &jsonScanner{r: r, buf: make([]byte, scanBuffer)}
+}
 
 // fill reads more, once all was used.
 func (s *jsonScanner) fill() error {
