@@ -147,7 +147,9 @@ func (l *loader) parse(name string, values bool) hcl.Body {
 	case ".yaml", ".yml", ".json":
 		l.yaml[name], body, diags, whole = yamlsyn.Parse(name, text)
 	default:
-		body, diags, whole = hclsyn.Parse(name, text)
+		var native *hclsyn.Body
+		native, diags, whole = hclsyn.Parse(name, text)
+		l.ambiguous[name], body = native.Ambiguities(), native
 	}
 	if !whole {
 		l.whole = false

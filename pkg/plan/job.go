@@ -88,6 +88,7 @@ func (l *loader) instances(o *object) []instance {
 	ghost.ghost = true
 	ghost.each = cty.ObjectVal(map[string]cty.Value{"key": cty.DynamicVal, "value": cty.DynamicVal})
 	v, ok := l.value(attr.Expr, l.base, false)
+	ok = ok && l.asWritten(attr.Expr)
 	if !ok {
 		return []instance{ghost}
 	}

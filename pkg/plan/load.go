@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 
 	"runner/pkg/plan/diag"
+	"runner/pkg/plan/internal/hclsyn"
 	"runner/pkg/plan/internal/yamlsyn"
 	"runner/pkg/plan/spec"
 )
@@ -72,6 +73,7 @@ type loader struct {
 	read      func(path string) ([]byte, error)
 	files     *diag.Files
 	yaml      map[string]*yamlsyn.File
+	ambiguous map[string][]hclsyn.Ambiguity // by file
 	diags     diag.List
 	whole     bool // every file could be parsed
 	functions map[string]function.Function
@@ -82,7 +84,7 @@ type loader struct {
 
 func newLoader() *loader {
 	return &loader{
-		read: readRegular, files: diag.NewFiles(), yaml: map[string]*yamlsyn.File{}, whole: true,
+		read: readRegular, files: diag.NewFiles(), yaml: map[string]*yamlsyn.File{}, ambiguous: map[string][]hclsyn.Ambiguity{}, whole: true,
 		types: newCapsules(), inputs: map[string]string{},
 	}
 }

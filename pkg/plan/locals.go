@@ -35,7 +35,7 @@ func (l *loader) locals(objects []*object) cty.Value {
 	}
 	for _, name := range l.localOrder(names, attributes) {
 		v, ok := l.value(attributes[name].Expr, l.base.with("local", cty.ObjectVal(values)), false)
-		if !ok {
+		if !ok || !l.asWritten(attributes[name].Expr) {
 			continue
 		}
 		if sizeOf(v) > maxValue {

@@ -108,6 +108,9 @@ func (l *loader) setting(a spec.Attribute, layers []*object, s scope, block *set
 		if v.IsNull() {
 			continue
 		}
+		if ofText(a) && !l.asWritten(attr.Expr) {
+			return setting{at: at, given: true, bad: true, layer: i}
+		}
 		value, ok := l.converted(a, v, at)
 		if ok && a.Unsupported {
 			l.unsupported(attr.NameRange, "attribute "+a.Name)

@@ -30,10 +30,11 @@ type variable struct {
 // given is a value from outside for a variable.
 type given struct {
 	value cty.Value
-	from  string // for messages
-	input string // what LoadOptions.Vars would hold; "" if it can't hold it
-	raw   bool   // value is a text that is to be read as the variable's type
-	bad   bool   // reported already
+	from  string         // for messages
+	input string         // what LoadOptions.Vars would hold; "" if it can't hold it
+	raw   bool           // value is a text that is to be read as the variable's type
+	bad   bool           // reported already
+	expr  hcl.Expression // in a file of values; else nil
 }
 
 // variables gives the object that var refers to. What has no value is unknown
@@ -166,6 +167,9 @@ func (l *loader) typed(v variable, g given) (cty.Value, bool) {
 	if g.bad {
 		return cty.DynamicVal, false
 	}
+	if g.expr != nil && !numeric(v.typ) && !l.asWritten(g.expr) {
+		return cty.DynamicVal, false
+	}
 	value := g.value
 	primitive := v.typ.IsPrimitiveType() || v.typ == cty.DynamicPseudoType
 	if g.raw && !primitive {
@@ -191,7 +195,7 @@ func (l *loader) typed(v variable, g given) (cty.Value, bool) {
 // parseRaw reads a list or a map that is given as one text.
 func parseRaw(raw string) (cty.Value, bool) {
 	e, diags := hclsyn.ParseExpression("", []byte(raw))
-	if diags.HasErrors() || len(e.Variables()) > 0 || hclsyn.ShapeOf(e).Loops > 0 {
+	if diags.HasErrors() || len(e.Variables()) > 0 || hclsyn.ShapeOf(e).Loops > 0 || len(hclsyn.Ambiguities([]byte(raw), e)) > 0 {
 		return cty.DynamicVal, false
 	}
 	value, diags := e.Value(nil)
@@ -210,6 +214,9 @@ func (l *loader) defaultValue(v variable) cty.Value {
 		return cty.DynamicVal
 	}
 	at := attr.Expr.Range()
+	if !numeric(v.typ) && !l.asWritten(attr.Expr) {
+		return cty.DynamicVal
+	}
 	value, err := convert.Convert(value, v.typ)
 	switch {
 	case err != nil:
@@ -295,7 +302,7 @@ func (l *loader) varFiles(objects []*object) map[string]given {
 				l.hide(attr.Expr)
 			}
 			value, ok := l.value(attr.Expr, l.newScope(nil), secret[variable])
-			out[variable] = given{value: value, from: filepath.Base(name), bad: !ok}
+			out[variable] = given{value: value, from: filepath.Base(name), bad: !ok, expr: attr.Expr}
 		}
 	}
 	return out

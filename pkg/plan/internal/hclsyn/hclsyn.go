@@ -16,7 +16,10 @@ import (
 
 // Body is an hcl.Body whose Content answers with the diagnostics of this
 // package.
-type Body struct{ inner *hclsyntax.Body }
+type Body struct {
+	inner       *hclsyntax.Body
+	ambiguities []Ambiguity // of a whole file
+}
 
 var _ hcl.Body = (*Body)(nil)
 
@@ -46,7 +49,7 @@ func Parse(name string, text []byte) (body *Body, diags hcl.Diagnostics, whole b
 	if !ok {
 		return empty, diags, false
 	}
-	return &Body{inner: inner}, append(diags, duplicateKeys(inner)...), whole
+	return &Body{inner: inner, ambiguities: Ambiguities(text, inner)}, append(diags, duplicateKeys(inner)...), whole
 }
 
 // ParseTemplate reads a text with ${…} in it.
