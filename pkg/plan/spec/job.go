@@ -54,8 +54,8 @@ func cloneBlock() Block {
 	return Block{
 		Name: "clone", Doc: "How the data directory is copied.",
 		Attributes: []Attribute{
-			{Name: "mode", Type: Enum, Values: []string{"auto", "local", "remote", "stream"}, Default: "auto", Doc: "`local` lets the server copy to a directory of its own host; `remote` has another server, `recipient`, pull the copy to a directory of its host; `stream` pulls the copy over the clone protocol right into the archive; `auto` picks by facts, and says why: `local` where the server is on this host, else `remote` where there is a recipient, else `stream`."},
-			{Name: "directory", Type: ServerPath, Doc: "Parent of the staging directory, as mysqld sees it. Required with the modes `local` and `remote`, where mysqld is the recipient; without it `auto` streams."},
+			{Name: "mode", Type: Enum, Values: []string{"auto", "local", "remote", "stream"}, Default: "auto", Doc: "`local` lets the server copy to a directory of its own host; `remote` has another server, `recipient`, pull the copy to a directory of its host; `stream` pulls the copy over the clone protocol right into the archive; `auto` is `stream` where its findings allow it, else `remote` where there is a recipient, else `local` where there is a `directory`, and says which finding excluded a mode."},
+			{Name: "directory", Type: ServerPath, Doc: "Parent of the staging directory, as mysqld sees it. Required with the modes `local` and `remote`, where mysqld is the recipient; `auto` has no other mode than `stream` without it."},
 			{Name: "mounted_at", Type: ServerPath, Doc: "The same directory as the runner sees it, where that differs."},
 			{Name: "bandwidth", Type: Rate, Default: "0", Min: mebibyte, Max: maxBandwidth, ZeroAllowed: true, Doc: "Most data that is read a second, at least 1M, modes `local` and `remote`, and `auto` whatever it becomes; 0 is no limit."},
 			{Name: "network_bandwidth", Type: Rate, Default: "0", Min: mebibyte, Max: maxBandwidth, ZeroAllowed: true, Doc: "Most data sent a second, at least 1M, modes `remote` and `stream`, there while files are copied; 0 is no limit."},

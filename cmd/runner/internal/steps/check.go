@@ -62,18 +62,16 @@ func (s *checkStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 			return nil, err
 		}
 	}
-	mode := s.mode(r, server, facts)
-	target := s.target(ctx, mode, r.Attempt())
 	s.forget(r, facts)
-	recipient, findings, err := s.examine(ctx, r, server, facts, target)
+	taken, err := s.survey(ctx, r, server, facts)
 	if err != nil {
 		return nil, err
 	}
-	s.show(ctx, r, facts, target, findings)
-	if err := j.prerequisites(findings); err != nil {
+	s.show(ctx, r, facts, taken.target, taken.findings)
+	if err := j.prerequisites(taken.findings); err != nil {
 		return nil, err
 	}
-	j.checked = &checked{timing: timing{begin, j.now(), r.Attempt()}, Mode: mode, Facts: facts, Recipient: recipient, Findings: findings}
+	j.checked = &checked{timing: timing{begin, j.now(), r.Attempt()}, Mode: taken.mode, Facts: facts, Recipient: taken.recipient, Findings: taken.findings}
 	return j.checked, nil
 }
 
@@ -118,47 +116,6 @@ func (s *checkStep) forget(r *engine.Runtime, facts *clone.Facts) {
 		}
 		return false
 	})
-}
-
-// mode is how the copy is going to be made; of auto it says why.
-func (s *checkStep) mode(r *engine.Runtime, server Server, facts *clone.Facts) string {
-	p := s.job.Clone
-	if p.Mode != "auto" {
-		return p.Mode
-	}
-	var mode, why string
-	if before := s.before(r); before != nil { // what is to be undone lies where that mode has put it
-		mode, why = before.Mode, "as in the attempt before"
-	} else {
-		mode, why = s.choose(server, facts)
-	}
-	r.Emit(engine.Note{Text: fmt.Sprintf("mode auto is %s: %s", mode, why)})
-	return mode
-}
-
-// choose is what mode auto becomes, and why. With a recipient, mounted_at says where its directory is seen, and nothing
-// of the source's.
-func (s *checkStep) choose(server Server, facts *clone.Facts) (mode, why string) {
-	p := s.job.Clone
-	distant := facts.NotLocal()
-	switch {
-	case p.Directory == "":
-		return clone.ModeStream, "the plan names no clone.directory"
-	case p.MountedAt != "" && p.Recipient == nil:
-		return clone.ModeLocal, "the plan says where the server's directory is seen here"
-	case len(facts.External) > 0:
-		return clone.ModeStream, "tables lie outside the data directory, where a server would write their copies too"
-	case distant == "" && p.MountedAt == "":
-		return clone.ModeLocal, "the server is on this host, and its files can be read"
-	case distant == "":
-		distant = "clone.directory is the recipient's, as clone.mounted_at says"
-	case p.Recipient == nil:
-		return clone.ModeStream, distant
-	}
-	if err := server.Unpullable(); err != nil {
-		return clone.ModeStream, distant + ", and " + err.Error()
-	}
-	return clone.ModeRemote, distant + ", and the plan names the recipient " + p.Recipient.Address()
 }
 
 // target is what the job is going to do, for the checks.

@@ -95,7 +95,7 @@ func (s *cloneStep) streamOptions(r *engine.Runtime) clone.StreamOptions {
 	j := s.job
 	p := j.Clone
 	o := clone.StreamOptions{
-		Threads: p.Threads, NetworkBandwidth: slowest(p.Bandwidth, p.NetworkBandwidth), Compressed: wireCompressed(p), DDL: p.DDL, DDLTimeout: p.DDLTimeout,
+		Threads: p.Threads, NetworkBandwidth: slowest(slowest(p.Bandwidth, p.NetworkBandwidth), j.Compress.Bandwidth), Compressed: wireCompressed(p), DDL: p.DDL, DDLTimeout: p.DDLTimeout,
 		InstallPlugin: j.Check.Plugin == "install", CheckPages: j.Checksum.Pages != "off",
 		RequireTLS: len(j.checked.Facts.EncryptedParts()) > 0, RefuseEncrypted: j.Encrypt == nil,
 	}
