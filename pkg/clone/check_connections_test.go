@@ -69,7 +69,7 @@ func TestTheLimitsOfAnAccountAreReadAsTheServerHasThem(t *testing.T) {
 func TestEachLimitThatIsReachedHasItsOwnHint(t *testing.T) {
 	server := mysqldtest.Start(t)
 	for limit, hint := range map[string]string{
-		"MAX_USER_CONNECTIONS 1": "WITH MAX_USER_CONNECTIONS 10", "MAX_CONNECTIONS_PER_HOUR 1": "MAX_CONNECTIONS_PER_HOUR 0", "MAX_QUERIES_PER_HOUR 2": "MAX_QUERIES_PER_HOUR 0",
+		"MAX_USER_CONNECTIONS 1": "WITH MAX_USER_CONNECTIONS 10", "MAX_CONNECTIONS_PER_HOUR 1": "MAX_CONNECTIONS_PER_HOUR 0", "MAX_QUERIES_PER_HOUR 3": "MAX_QUERIES_PER_HOUR 0",
 	} {
 		server.Exec(t, "DROP USER IF EXISTS u@localhost", "CREATE USER u@localhost WITH "+limit)
 		config := Config{Socket: server.Socket(), User: "u"}

@@ -88,7 +88,11 @@ func TestFindingsOfARemoteCloneAreAlwaysTheSameInTheSameOrder(t *testing.T) {
 
 // Each check that looks at one server looks at the right one.
 func TestAFindingOfARemoteCloneIsAboutTheServerThatItNames(t *testing.T) {
-	onDonor := []string{CodeVersion, CodePerformanceSchema, CodePlugin, CodeBackupAdmin, CodeReadStatus, CodeProcess, CodeBusy, CodeRedoLogging, CodeLostTables, CodeLogTables, CodeBinaryLog, CodeReadOnly}
+	onDonor := []string{
+		CodeVersion, CodePerformanceSchema, CodePlugin, CodeBackupAdmin, CodeReadStatus, CodeProcess, CodeBusy, CodeRedoLogging, CodeLostTables, CodeLogTables, CodeBinaryLog, CodeReadOnly,
+		CodeSystemFiles, CodeReading, CodeMissingTables,
+		CodeServerConnections, CodeAccountConnections, CodeHourlyLimits, // of both, where they are alike
+	}
 	onRecipient := []string{
 		CodeSetVariables, CodeSameHost, CodeStagingPath, CodeStagingParent, CodeStagingAbsent, CodeStagingReadable, CodeStagingWritable, CodeSettings, CodeDDL,
 		CodeRecipientSchema, CodeRecipientPlugin, CodeRecipientPrivilege, CodeRecipientReadStatus, CodeRecipientBusy,

@@ -20,7 +20,7 @@ const releaseTimeout = 3 * time.Second
 // instead of being refused another. It returns how many connections are left; limited is false where there is no limit.
 func (s *Server) fit(ctx context.Context, conn *sql.Conn) (left int, limited bool) {
 	var limit int
-	if err := conn.QueryRowContext(ctx, accountLimitQuery).Scan(&limit); err != nil || limit <= 0 {
+	if err := oneRow(ctx, conn, accountLimitQuery).Scan(&limit); err != nil || limit <= 0 {
 		return 0, false // a server that does not say is one without a limit
 	}
 	s.db.SetMaxOpenConns(min(max(limit, statementConnections), maxConnections))

@@ -159,7 +159,7 @@ func TestAnAccountWithNothingKnowsWhatItDoesNotKnow(t *testing.T) {
 		got = append(got, fact)
 	}
 	slices.Sort(got)
-	want := []string{FactCloneStatus, FactComponents, FactDonations, FactKeyring, FactLogStatus, FactLost, FactSpaces}
+	want := []string{FactCloneStatus, FactComponents, FactDonations, FactKeyring, FactLogStatus, FactLost, FactMissing, FactSpaces}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -29,7 +29,7 @@ func (r *reader) limits(ctx context.Context) error {
 		return err
 	}
 	l.Server, l.Connected = number0(r.facts.Variables["max_connections"]), number0(status["threads_connected"])
-	if err := r.conn.QueryRowContext(ctx, accountLimitQuery).Scan(&l.Account); err != nil {
+	if err := oneRow(ctx, r.conn, accountLimitQuery).Scan(&l.Account); err != nil {
 		return err
 	}
 	created, err := r.column(ctx, "SHOW CREATE USER CURRENT_USER()")

@@ -14,7 +14,8 @@ import (
 // manual that have session scope, that 8.0.17 has, and that any account may set.
 //
 // With NO_BACKSLASH_ESCAPES a literal is quoted by doubling its quotes and nothing else; a session that waits for hours beside a
-// clone is not thrown out by a short wait_timeout.
+// clone is not thrown out by a short wait_timeout. net_write_timeout is how long a server takes to notice that a recipient is gone, and
+// keeps its snapshot from whoever takes it up again: it has the server's own default.
 func pins() [][2]string {
 	return [][2]string{
 		{"sql_mode", "'NO_BACKSLASH_ESCAPES'"},
@@ -48,7 +49,7 @@ func pins() [][2]string {
 		{"wait_timeout", "86400"},
 		{"interactive_timeout", "86400"},
 		{"net_read_timeout", "60"},
-		{"net_write_timeout", "600"},
+		{"net_write_timeout", "60"},
 		{"sort_buffer_size", "262144"},
 		{"join_buffer_size", "262144"},
 		{"read_buffer_size", "131072"},

@@ -192,8 +192,13 @@ func (s *Server) result(query string) Result {
 			return rule.Result
 		}
 	}
-	if plain == "select @@server_uuid" { // which every connection begins with
+	switch plain {
+	case "select @@server_uuid": // which every connection begins with
 		return Row(UUID)
+	case "show global status like 'threads_connected'":
+		return Pairs(map[string]string{"Threads_connected": "1"})
+	case "select @@session.max_user_connections":
+		return Row("0")
 	}
 	s.unmatched = append(s.unmatched, query)
 	return Result{Err: &Error{Number: 1064, State: "42000", Message: "fake: no rule for: " + query}}
