@@ -59,7 +59,13 @@ func (l *loader) value(e hcl.Expression, s scope, secret bool) (v cty.Value, ok 
 	if !known || !l.affordable(e, s) {
 		return cty.DynamicVal, false
 	}
+	l.budget.begin(unitOf(e, s))
 	v, diags := e.Value(s.ctx)
+	if l.budget.over {
+		at := e.Range()
+		l.fail(&at, "Too complex", "This expression takes too long or grows too large to evaluate.", "")
+		return cty.DynamicVal, false
+	}
 	if diags.HasErrors() {
 		for _, d := range diags {
 			if d.Detail != "" && (secret || hidden) {

@@ -48,7 +48,7 @@ func loadText(name string, text []byte) (*Plan, *diag.Files, diag.List) {
 		}
 		return nil, fs.ErrNotExist
 	}
-	l.functions = l.functionTable()
+	l.functions = l.budget.counting(l.functionTable())
 	p := l.build(l.merge([]string{name}))
 	return p, l.files, l.diags.Sorted()
 }

@@ -55,7 +55,7 @@ func Load(paths []string, o LoadOptions) (*Plan, *diag.Files, diag.List) {
 		return nil, l.files, l.diags
 	}
 	l.o = filled
-	l.functions = l.functionTable()
+	l.functions = l.budget.counting(l.functionTable())
 	p := l.build(l.merge(l.planFiles(paths)))
 	l.diags = l.diags.Sorted()
 	if l.diags.HasErrors() {
@@ -77,6 +77,7 @@ type loader struct {
 	diags     diag.List
 	whole     bool // every file could be parsed
 	functions map[string]function.Function
+	budget    *budget
 	types     capsules
 	inputs    map[string]string
 	base      scope // var and local
@@ -84,7 +85,7 @@ type loader struct {
 
 func newLoader() *loader {
 	return &loader{
-		read: readRegular, files: diag.NewFiles(), yaml: map[string]*yamlsyn.File{}, ambiguous: map[string][]hclsyn.Ambiguity{}, whole: true,
+		read: readRegular, files: diag.NewFiles(), yaml: map[string]*yamlsyn.File{}, ambiguous: map[string][]hclsyn.Ambiguity{}, budget: &budget{}, whole: true,
 		types: newCapsules(), inputs: map[string]string{},
 	}
 }

@@ -49,7 +49,9 @@ func Parse(name string, text []byte) (body *Body, diags hcl.Diagnostics, whole b
 	if !ok {
 		return empty, diags, false
 	}
-	return &Body{inner: inner, ambiguities: Ambiguities(text, inner)}, append(diags, duplicateKeys(inner)...), whole
+	diags = append(diags, duplicateKeys(inner)...)
+	countLoops(inner)
+	return &Body{inner: inner, ambiguities: Ambiguities(text, inner)}, diags, whole
 }
 
 // ParseTemplate reads a text with ${…} in it.
@@ -62,7 +64,9 @@ func ParseTemplate(name string, text []byte) (hclsyntax.Expression, hcl.Diagnost
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	return expr, duplicateKeys(expr)
+	diags = duplicateKeys(expr)
+	countLoops(expr)
+	return expr, diags
 }
 
 // ParseExpression reads an expression as it stands to the right of an equals sign.
@@ -75,7 +79,9 @@ func ParseExpression(name string, text []byte) (hclsyntax.Expression, hcl.Diagno
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	return expr, duplicateKeys(expr)
+	diags = duplicateKeys(expr)
+	countLoops(expr)
+	return expr, diags
 }
 
 // Content implements hcl.Body.
