@@ -151,6 +151,8 @@ func (l *loader) parse(name string, values bool) hcl.Body {
 		native, diags, whole = hclsyn.Parse(name, text)
 		l.ambiguous[name], body = native.Ambiguities(), native
 	}
+	l.parsed[name] = parsedFile{text: text, body: body}
+	l.hideSecretNames(name, text, body)
 	if !whole {
 		l.whole = false
 		l.files.HideGuessed(name)

@@ -78,6 +78,8 @@ type loader struct {
 	whole     bool // every file could be parsed
 	functions map[string]function.Function
 	budget    *budget
+	secret    confidential
+	parsed    map[string]parsedFile
 	types     capsules
 	inputs    map[string]string
 	base      scope // var and local
@@ -86,6 +88,7 @@ type loader struct {
 func newLoader() *loader {
 	return &loader{
 		read: readRegular, files: diag.NewFiles(), yaml: map[string]*yamlsyn.File{}, ambiguous: map[string][]hclsyn.Ambiguity{}, budget: &budget{}, whole: true,
+		secret: confidential{variables: map[string]bool{}, locals: map[string]bool{}}, parsed: map[string]parsedFile{},
 		types: newCapsules(), inputs: map[string]string{},
 	}
 }
@@ -122,6 +125,7 @@ func (l *loader) build(top *object) *Plan {
 		return nil
 	}
 	l.duplicates(top)
+	l.hideSources(top.blocks["locals"])
 	l.base = l.newScope(map[string]cty.Value{"var": l.variables(top.blocks["variable"])})
 	l.base = l.base.with("local", l.locals(top.blocks["locals"]))
 

@@ -20,11 +20,12 @@ import (
 
 // variable is a declared variable.
 type variable struct {
-	object    *object
-	name      string
-	about     string // its description in brackets with a space before it, or ""
-	typ       cty.Type
-	sensitive bool
+	object       *object
+	name         string
+	about        string // its description in brackets with a space before it, or ""
+	typ          cty.Type
+	sensitive    bool
+	confidential bool // it ends in a secret
 }
 
 // given is a value from outside for a variable.
@@ -75,6 +76,10 @@ func (l *loader) unknownVariable(at *hcl.Range, name string, declared map[string
 func (l *loader) variable(o *object) variable {
 	s := l.settings(withoutDefault(o).spec, []*object{withoutDefault(o)}, l.newScope(nil), o.at)
 	v := variable{object: o, name: o.name(), typ: cty.DynamicPseudoType, sensitive: get[bool](s, "sensitive") || s.values["sensitive"].bad}
+	v.confidential = l.secret.variables[v.name]
+	if attr, ok := o.attributes["default"]; ok && v.confidential {
+		l.hide(attr.Expr)
+	}
 	if d := get[string](s, "description"); d != "" {
 		v.about = " (" + d + ")"
 	}
@@ -129,7 +134,9 @@ func (l *loader) variableValue(v variable, fromFiles map[string]given) cty.Value
 	if v.sensitive {
 		return value.Mark(sensitive{})
 	}
-	l.remember(v, g, value)
+	if !v.confidential {
+		l.remember(v, g, value)
+	}
 	return value
 }
 
@@ -209,7 +216,7 @@ func (l *loader) defaultValue(v variable) cty.Value {
 			fmt.Sprintf("--var %s=…, or set RUNNER_VAR_%s", v.name, v.name))
 		return cty.DynamicVal
 	}
-	value, ok := l.value(attr.Expr, l.newScope(nil), v.sensitive)
+	value, ok := l.value(attr.Expr, l.newScope(nil), v.sensitive || v.confidential)
 	if !ok {
 		return cty.DynamicVal
 	}
@@ -244,7 +251,7 @@ func (l *loader) validate(v variable, s scope) {
 			continue
 		}
 		at := condition.Expr.Range()
-		value, ok := l.value(condition.Expr, s, v.sensitive)
+		value, ok := l.value(condition.Expr, s, v.sensitive || v.confidential)
 		if !ok {
 			continue
 		}
@@ -254,15 +261,15 @@ func (l *loader) validate(v variable, s scope) {
 		case err != nil || verdict.IsNull():
 			l.fail(&at, "Wrong type", "condition is true or false.", "")
 		case verdict.False():
-			l.fail(&at, "Invalid value", fmt.Sprintf("The value of variable %q is refused. %s", v.name, l.errorMessage(o, s)), "")
+			l.fail(&at, "Invalid value", fmt.Sprintf("The value of variable %q is refused. %s", v.name, l.errorMessage(o, v, s)), "")
 		}
 	}
 }
 
-func (l *loader) errorMessage(o *object, s scope) string {
+func (l *loader) errorMessage(o *object, v variable, s scope) string {
 	const generic = "Its condition is false."
 	attr, ok := o.attributes["error_message"]
-	if !ok {
+	if !ok || v.confidential {
 		return generic
 	}
 	value, ok := l.value(attr.Expr, s, true)
@@ -281,7 +288,7 @@ func (l *loader) varFiles(objects []*object) map[string]given {
 	declared, secret := map[string]bool{}, map[string]bool{}
 	for _, o := range objects {
 		declared[o.name()] = true
-		secret[o.name()] = isSensitive(o)
+		secret[o.name()] = isSensitive(o) || l.secret.variables[o.name()]
 	}
 	out := map[string]given{}
 	for _, name := range l.o.VarFiles {

@@ -77,8 +77,7 @@ func guess(text string) []span {
 	var out []span
 	offset := 0
 	for line := range strings.Lines(text) {
-		if m := names.FindStringIndex(line); m != nil {
-			start := m[1]
+		if start := secretStart(line, names); start >= 0 {
 			value := strings.TrimSpace(line[start:])
 			end := offset + len(strings.TrimRight(line, "\r\n"))
 			if openEnded(value) {
@@ -96,6 +95,23 @@ var (
 	secretNames            = regexp.MustCompile(`(?i)(?:pass(?:word|wd)?|secret|token)[^=:\n]*[=:]`)
 	secretNamesAndDefaults = regexp.MustCompile(`(?i)(?:pass(?:word|wd)?|secret|token|default)[^=:\n]*[=:]`)
 )
+
+// assigned is a name with the sign behind it.
+var assigned = regexp.MustCompile(`([\pL\pN_-]+)["']?\s*[=:{]`)
+
+// secretStart is where in a line the value of a secret begins; -1: there is none.
+func secretStart(line string, names *regexp.Regexp) int {
+	start := -1
+	if m := names.FindStringIndex(line); m != nil {
+		start = m[1]
+	}
+	for _, m := range assigned.FindAllStringSubmatchIndex(line, -1) {
+		if Secretish(line[m[2]:m[3]]) && (start < 0 || m[1] < start) {
+			start = m[1]
+		}
+	}
+	return start
+}
 
 func openEnded(value string) bool {
 	if value == "" || strings.HasPrefix(value, "<<") || strings.HasPrefix(value, "|") || strings.HasPrefix(value, ">") {

@@ -36,6 +36,7 @@ type File struct {
 	columns   map[int][]int // of a line: byte offset of each stride'th code point
 	templates []template
 	parsed    map[*yaml.Node]parsed
+	root      *yaml.Node // nil: nothing could be read
 }
 
 // template is the text of one string, which is parsed under a name of its
@@ -65,6 +66,7 @@ func Parse(name string, text []byte) (file *File, body *Body, diags hcl.Diagnost
 	if diags := f.check(root); diags.HasErrors() {
 		return f, nothing, diags, false
 	}
+	f.root = root
 	diags = f.parseStrings(root)
 	if isNull(root) {
 		return f, nothing, diags, true
