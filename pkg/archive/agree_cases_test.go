@@ -198,3 +198,23 @@ func TestAScriptThatMakesAnotherTreeIsNoticed(t *testing.T) {
 		})
 	}
 }
+
+// A restore of chosen paths does not read all headers, and compares those that it reads.
+func TestARestoreOfPathsComparesTheHeadersThatItReads(t *testing.T) {
+	moved := patchedTrees()["create"].forged
+	moved.index = change("n", func(m *Member) { m.Extents, m.Size = []Extent{{1, 3, m.Extents[0].At}}, 4 })
+	for name, test := range map[string]struct {
+		forged forged
+		path   string
+	}{
+		"mode":  {trees()["index has another mode"].forged, "a"},
+		"path":  {trees()["index has another path"].forged, "aa"},
+		"moved": {moved, "n"},
+	} {
+		test.forged.format = codec.None
+		b := open(t, test.forged.make(t))
+		if _, err := b.Restore(t.Context(), t.TempDir(), RestoreOptions{Paths: []string{test.path}}); !typed(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

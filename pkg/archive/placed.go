@@ -155,6 +155,33 @@ func (m *Member) checkWhole(t *TarMember, starts []int64) error {
 	return nil
 }
 
+// checkMapped wants the extents in the content of a member to go where its patch says; p is nil for a whole member. It is for those
+// who do not read all headers, and so cannot tell whether a later patch wins.
+func (p *placed) checkMapped(t *TarMember, patch *patch) error {
+	ranges := []byteRange{{0, t.Size}}
+	if patch != nil {
+		ranges = patch.ranges
+	}
+	end := t.Offset // of the range, in the tar
+	i := sort.Search(len(p.extents), func(i int) bool { return p.extents[i].At >= t.Offset })
+	for _, r := range ranges {
+		begin := end
+		end += r.n
+		for i < len(p.extents) && p.extents[i].At < end {
+			e := p.extents[i]
+			at := max(e.At, begin) // an extent may go on from the range before
+			if e.Off+at-e.At != r.off+at-begin {
+				return fmt.Errorf("the index has byte %d of %s here, and the patch writes byte %d", e.Off+at-e.At, e.member.Path, r.off+at-begin)
+			}
+			if e.At+e.N > end {
+				break
+			}
+			i++
+		}
+	}
+	return nil
+}
+
 // patchedSpans calls fn for all that lies in the frame from start to end of a tar with patches.
 func (b *Backup) patchedSpans(start, end int64, fn func(span) error) error {
 	tar := b.index.Tar

@@ -106,8 +106,8 @@ func stored(chosen map[*Member]bool) int64 {
 	return n
 }
 
-// need returns what is to be restored, and the frames to read for it: those with content that is still to come, and for a
-// restore of everything all from the first that no earlier attempt has passed, since their headers are compared with the index.
+// need returns what is to be restored, and the frames to read for it: those with content that is still to come and with the headers
+// of files, and for a restore of everything all from the first that no earlier attempt has passed, since their headers are compared with the index.
 func (r *restorer) need() ([]int, *Restored) {
 	result := &Restored{Free: -1}
 	b := r.backup
@@ -129,6 +129,9 @@ func (r *restorer) need() ([]int, *Restored) {
 		from := max(m.First, r.from[m])
 		for k := from; k <= m.Last; k++ {
 			reads[k] = true
+		}
+		if header := frameOf(b.starts, m.Header); header >= r.passed() {
+			reads[header] = true
 		}
 		done := b.restoredUpTo(m, from)
 		result.Continued += done

@@ -89,7 +89,7 @@ func TestRestoreOfPathsTakesThemAndTheirFoldersOnly(t *testing.T) {
 		want     func(name string) bool
 		frames   int64
 	}{
-		{[]string{"ibdata1"}, func(n string) bool { return n == "ibdata1" }, 2},
+		{[]string{"ibdata1"}, func(n string) bool { return n == "ibdata1" }, 3}, // one has the header
 		{[]string{"many/00?.ibd"}, func(n string) bool { return n == "many" || strings.HasPrefix(n, "many/00") }, 1},
 		{[]string{"many/"}, func(n string) bool { return n == "many" || strings.HasPrefix(n, "many/") }, 1},
 		{[]string{"a/three", "#*"}, func(n string) bool {

@@ -65,8 +65,12 @@ func (c *tarCheck) patchedHeader(u *unpacked, s span) *CorruptError {
 	if err == nil && (e.Path != t.Name || e.Size != t.Size) {
 		err = fmt.Errorf("in the tar it is %q of %d bytes, which is not what the index says", e.Path, e.Size)
 	}
-	if err == nil && c.replay != nil {
+	switch {
+	case err != nil:
+	case c.replay != nil:
 		err = c.replay.member(e, patch, place{header: t.Header, offset: t.Offset})
+	default:
+		err = c.backup.placed.checkMapped(t, patch)
 	}
 	if err != nil {
 		c.broken = true

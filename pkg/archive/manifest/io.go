@@ -151,6 +151,9 @@ func Decode(data []byte) (*Manifest, error) {
 	if err := checkDigest(data); err != nil {
 		return nil, err
 	}
+	if err := checkShape(data); err != nil {
+		return nil, &Error{Kind: ErrCorrupt, What: err.Error()}
+	}
 	ok, err := isCanonical(data)
 	if err != nil {
 		return nil, &Error{Kind: ErrCorrupt, What: err.Error()}
