@@ -53,10 +53,11 @@ func (a *app) folder(ctx context.Context, c *cobra.Command, argument string, w w
 	if err != nil {
 		return "", err
 	}
+	all.tell(a)
 	run := argument[at+1:]
 	var found []string
-	for _, b := range all {
-		if run == "latest" || run != "" && strings.HasPrefix(filepath.Base(b.Path), run) {
+	for _, b := range all.backups {
+		if run == "latest" || run != "" && (strings.HasPrefix(b.run(), run) || strings.HasPrefix(filepath.Base(b.Path), run)) {
 			found = append(found, b.Path)
 		}
 	}

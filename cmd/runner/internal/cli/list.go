@@ -35,30 +35,42 @@ binary log position or GTIDs, and whether the backup was proven. What has no man
 			if err != nil {
 				return err
 			}
-			return a.showList(all)
+			all.tell(a)
+			if err := nothingSeen(all); err != nil {
+				return err
+			}
+			return a.showList(all.backups)
 		},
 	}
 	c.Flags().StringVar(&repository, "repository", "", "`DIR` of a repository")
 	return c
 }
 
-func (a *app) listed(ctx context.Context, args []string, repository string) ([]backup, error) {
+func (a *app) listed(ctx context.Context, args []string, repository string) (listing, error) {
 	if repository != "" {
 		return backupsIn(ctx, repository)
 	}
 	p, err := a.load(args, now())
 	if err != nil {
-		return nil, err
+		return listing{}, err
 	}
-	var all []backup
+	var all listing
 	for _, r := range p.Repositories {
 		some, err := backupsIn(ctx, r.Path)
 		if err != nil {
-			return nil, err
+			return listing{}, err
 		}
-		all = append(all, some...)
+		all.backups, all.unseen = append(all.backups, some.backups...), append(all.unseen, some.unseen...)
 	}
 	return all, nil
+}
+
+// nothingSeen keeps a repository of which nothing could be seen from being one without backups.
+func nothingSeen(l listing) error {
+	if len(l.backups) > 0 || len(l.unseen) == 0 {
+		return nil
+	}
+	return withHint(fmt.Errorf("no backup can be seen: %w", l.unseen[0]), "run it as a user that may read the repository")
 }
 
 func (a *app) showList(all []backup) error {

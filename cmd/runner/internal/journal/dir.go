@@ -89,10 +89,13 @@ func (d *Dir) folder(run string) string { return filepath.Join(d.runs(), run) }
 // name of a run's folder.
 var idPattern = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[a-z2-7]{4}$`)
 
+// RunTime is the part of a run's id that is when it began, in UTC, as time.Format takes it.
+const RunTime = "20060102T150405Z"
+
 // NewRunID makes the id of a run that starts now: sortable by time, in UTC,
 // and told apart from others of the same second by four random letters.
 func NewRunID(now time.Time) string {
-	return now.UTC().Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:4])
+	return now.UTC().Format(RunTime) + "-" + strings.ToLower(rand.Text()[:4])
 }
 
 // validRun refuses what is not the name of a run's folder.
