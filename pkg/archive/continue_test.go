@@ -389,6 +389,18 @@ func killed(t *testing.T, folder, target string, after time.Duration) bool {
 	return errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled()
 }
 
+// A line that is longer than a line of a record can be ends what is read, as one that is cut off does.
+func TestALineOfARecordHasABound(t *testing.T) {
+	head := `{"format":"runner-restore/1","data":"00","paths":[]}` + "\n"
+	long := `{"frames":3,"later":"` + strings.Repeat("a", maxRecordLine) + `"}` + "\n"
+	if _, _, end, err := readRecord(strings.NewReader(head + long)); err != nil || end != int64(len(head)) {
+		t.Errorf("%d bytes, %v", end, err)
+	}
+	if _, _, _, err := readRecord(strings.NewReader(long)); !errors.Is(err, errNoRecord) {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // FuzzRecord looks for a record that makes its reader panic, or that says more than its whole lines do.
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"format":"runner-restore/1","data":"00","paths":[]}`+"\n"+`{"frames":3,"time":"2026-11-22T10:03:29Z"}`+"\n"), 60)

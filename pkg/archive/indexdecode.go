@@ -67,7 +67,8 @@ type indexDecoder struct {
 	scan   *jsonScanner
 	limits indexLimits
 	index  *Index
-	stored int64 // bytes of the frames so far
+	stored int64  // bytes of the frames so far
+	text   []byte // of the member that is read, without extents
 }
 
 func (d *indexDecoder) decode() error {
@@ -126,11 +127,17 @@ func (d *indexDecoder) field(key string) error {
 	return d.scan.value(nil) // of a later version
 }
 
-// memberKeys are those of a [Member] but extents, which have no bound but the tar, and are read one by one.
-var memberKeys = map[string]bool{
-	"path": true, "type": true, "mode": true, "uid": true, "gid": true, "mtime": true, "size": true, "allocated": true, "link": true,
-	"digest": true, "header": true, "offset": true, "first_frame": true, "last_frame": true, "innodb": true,
-}
+// memberKeys are those of a [Member] but extents, which have no bound but the tar, and are read one by one. Each stands for
+// itself, so that one text serves for all members.
+var memberKeys = func() map[string]string {
+	keys := map[string]string{}
+	for _, key := range []string{
+		"path", "type", "mode", "uid", "gid", "mtime", "size", "allocated", "link", "digest", "header", "offset", "first_frame", "last_frame", "innodb",
+	} {
+		keys[key] = key
+	}
+	return keys
+}()
 
 func (d *indexDecoder) member() error {
 	files := d.index.Files
@@ -138,7 +145,7 @@ func (d *indexDecoder) member() error {
 		return fmt.Errorf("more than the %d members that the manifest says", d.limits.files)
 	}
 	m := &Member{}
-	k := &kept{text: []byte("{"), limit: maxItem}
+	k := &kept{text: append(d.text[:0], '{'), limit: maxItem}
 	err := d.scan.object(func(key string) error {
 		switch {
 		case key == "extents" && m.Extents != nil:
@@ -146,22 +153,20 @@ func (d *indexDecoder) member() error {
 		case key == "extents":
 			m.Extents = []Extent{}
 			return d.scan.list(func() error { return d.extent(m) })
-		case !memberKeys[key]:
+		case memberKeys[key] == "":
 			return d.scan.value(nil)
 		}
-		before := `,"` + key + `":`
-		if len(k.text) == 1 {
-			before = before[1:]
+		if len(k.text) > 1 {
+			k.text = append(k.text, ',')
 		}
-		if err := k.add([]byte(before)); err != nil {
-			return err
-		}
+		k.text = append(append(append(k.text, '"'), key...), '"', ':')
 		return d.scan.value(k)
 	})
+	d.text = append(k.text, '}')
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(append(k.text, '}'), m); err != nil {
+	if err := json.Unmarshal(d.text, m); err != nil {
 		return err
 	}
 	if n := len(files); n > 0 {

@@ -12,6 +12,8 @@ import (
 // Bounds of a jsonScanner, in bytes unless said otherwise.
 const (
 	scanBuffer = 64 << 10
+	// shortText is up to where a string is looked through byte by byte.
+	shortText = 128
 	// maxKey bounds a key; those of this format have at most 11.
 	maxKey = 1 << 10
 	// maxKeys is how many keys an object may have.
@@ -29,6 +31,8 @@ type jsonScanner struct {
 	r      io.Reader
 	buf    []byte
 	lo, hi int // what is read and not yet used
+
+	scratch []byte // for the value that is decoded
 }
 
 func newJSONScanner(r io.Reader) *jsonScanner {
@@ -149,6 +153,13 @@ func (s *jsonScanner) take(n int, k *kept) error {
 
 // text reads a string with its quotes.
 func (s *jsonScanner) text(k *kept) error {
+	for i := s.lo + 1; i < min(s.hi, s.lo+shortText); i++ { // most are short, and have no escapes
+		if c := s.buf[i]; c == '"' {
+			return s.take(i+1-s.lo, k)
+		} else if c == '\\' {
+			break
+		}
+	}
 	if err := s.take(1, k); err != nil {
 		return err
 	}
@@ -221,16 +232,36 @@ func (s *jsonScanner) literal(k *kept) error {
 
 // decode reads one value of at most limit bytes into v.
 func (s *jsonScanner) decode(v any, limit int) error {
-	k := &kept{limit: limit}
-	if err := s.value(k); err != nil {
+	k := &kept{text: s.scratch[:0], limit: limit}
+	err := s.value(k)
+	s.scratch = k.text
+	if err != nil {
 		return err
 	}
 	return json.Unmarshal(k.text, v)
 }
 
+// key reads a key.
+func (s *jsonScanner) key() (key string, err error) {
+	k := &kept{text: s.scratch[:0], limit: maxKey}
+	err = s.text(k)
+	s.scratch = k.text
+	if err != nil {
+		return "", err
+	}
+	plain := k.text[1 : len(k.text)-1]
+	if known, ok := memberKeys[string(plain)]; ok {
+		return known, nil
+	}
+	if bytes.IndexByte(plain, '\\') < 0 {
+		return string(plain), nil
+	}
+	return key, json.Unmarshal(k.text, &key)
+}
+
 // number reads an integer.
 func (s *jsonScanner) number() (int64, error) {
-	k := &kept{limit: 32}
+	k := &kept{text: s.scratch[:0], limit: 32}
 	if _, err := s.peek(); err != nil {
 		return 0, unexpected(err)
 	}
@@ -253,8 +284,8 @@ func (s *jsonScanner) object(field func(key string) error) error {
 		if c, err := s.peek(); err != nil || c != '"' {
 			return errors.Join(unexpected(err), errors.New("no key where one should be"))
 		}
-		var key string
-		if err := s.decode(&key, maxKey); err != nil {
+		key, err := s.key()
+		if err != nil {
 			return err
 		}
 		if err := s.expect(':'); err != nil {

@@ -27,6 +27,9 @@ const recordFormat = "runner-restore/1"
 // lines of 150 bytes.
 const maxRecord = 64 << 20
 
+// maxRecordLine bounds a line of a record, in bytes: the first has the patterns of a command line, which Linux bounds by 2 MiB.
+const maxRecordLine = 4 << 20
+
 // record is what [Marker] holds while a restore is under way: what is being restored, and how much
 // of it is durable. It is one file with the mark on which mysqld refuses to start, so that there is
 // no moment at which only one of them is there: what can be continued is never started on, and what
@@ -73,7 +76,7 @@ var errNoRecord = errors.New("no record of a restore")
 
 // readRecord reads the lines. What was being appended when the machine failed ends it.
 func readRecord(r io.Reader) (head recordHead, last recordMark, end int64, err error) {
-	lines := bufio.NewReader(io.LimitReader(r, maxRecord))
+	lines := bufio.NewReaderSize(io.LimitReader(r, maxRecord), maxRecordLine)
 	line, err := wholeLine(lines)
 	if err != nil {
 		return head, last, 0, err
@@ -94,10 +97,10 @@ func readRecord(r io.Reader) (head recordHead, last recordMark, end int64, err e
 	}
 }
 
-// wholeLine gives the next line, and nothing if that is cut off.
+// wholeLine returns the next line, and nothing if that is cut off or longer than a line can be. It is good until the next call.
 func wholeLine(lines *bufio.Reader) ([]byte, error) {
-	line, err := lines.ReadBytes('\n')
-	if errors.Is(err, io.EOF) {
+	line, err := lines.ReadSlice('\n')
+	if errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull) {
 		return nil, nil
 	}
 	if err != nil {
