@@ -25,7 +25,9 @@ func main() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, ending()...)
+	// Whoever reads the output may leave: a backup goes on all the same.
+	signal.Ignore(syscall.SIGPIPE)
 	go func() {
 		<-signals
 		cancel()
@@ -36,4 +38,14 @@ func main() {
 	os.Exit(cli.Run(ctx, os.Args[1:], cli.Environment{
 		Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Version: version,
 	}))
+}
+
+// ending are the signals that end a run in order. A terminal that is closed is one, unless it was said at the start, as nohup does, that
+// it is none.
+func ending() []os.Signal {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"time"
 
@@ -56,10 +57,11 @@ func (r *restorer) look(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("open target: %w", err)
 	}
-	names, err := r.folders.root.Readdirnames(2)
+	names, err := r.folders.root.Readdirnames(3)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read target: %w", err)
 	}
+	names = slices.DeleteFunc(names, r.isLostFound)
 	if len(names) == 0 {
 		return nil
 	}
@@ -100,6 +102,23 @@ func (r *restorer) look(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// lostFound is the folder that a file system has at its root for what its check finds: a target may be the root of one.
+const lostFound = "lost+found"
+
+// isLostFound reports whether a name in the target is that of a file system's own folder, with nothing in it, or nothing that we may see.
+func (r *restorer) isLostFound(name string) bool {
+	if name != lostFound {
+		return false
+	}
+	d, err := r.folders.use(name)
+	if err != nil {
+		return errors.Is(err, fs.ErrPermission)
+	}
+	defer r.folders.release(d)
+	inside, err := d.Readdirnames(1)
+	return len(inside) == 0 && (err == nil || errors.Is(err, io.EOF))
 }
 
 // checkBegun lets a target pass that has nothing but what a restore makes before it has written the
@@ -164,6 +183,8 @@ func (r *restorer) survey() ([]leftover, error) {
 			switch kind := st.Mode & unix.S_IFMT; {
 			case m != nil && kind == kinds[m.Type]:
 				left = append(left, leftover{m, st})
+			case m == nil && kind == unix.S_IFDIR && r.isLostFound(name):
+				return nil
 			case m != nil, name != Marker && name != markerDir:
 				strangers = append(strangers, name)
 				return nil

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type Environment struct {
 type app struct {
 	Environment
 	global globals
+	screen io.Writer // Stderr as it is, for what is painted on a terminal
 
 	view  report.View // of the run; nil before it starts
 	begun bool        // the first JSON line is written
@@ -47,7 +49,9 @@ type globals struct {
 
 // Run executes the command that the arguments name, says what went wrong, and returns the exit code.
 func Run(ctx context.Context, args []string, env Environment) int {
-	a := &app{Environment: env}
+	json := slices.Contains(args, "--json")
+	a := &app{Environment: env, screen: env.Stderr}
+	a.Stdout, a.Stderr = report.NewVisible(env.Stdout, false, json), report.NewVisible(env.Stderr, false, false)
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -131,16 +135,24 @@ func (g globals) level() (slog.Level, error) {
 // reporting is how the flags ask for things to be shown.
 func (a *app) reporting(planning bool) report.Options {
 	level, _ := a.global.level() // validated before any command runs
-	width, terminal := terminalWidth(a.Stderr)
+	width, terminal := terminalWidth(a.screen)
 	return report.Options{
-		Stdout: a.Stdout, Stderr: a.Stderr,
+		Stdout: a.Stdout, Stderr: a.painted(terminal),
 		JSON: a.global.json, LogFormat: a.global.logFormat, LogLevel: level,
 		Terminal: terminal, Width: width, Color: a.color(), Plan: planning, Version: a.Version, Flags: a.flags(),
 	}
 }
 
+// painted is where a view writes to, with its colours on a terminal.
+func (a *app) painted(terminal bool) io.Writer {
+	if !terminal {
+		return a.Stderr
+	}
+	return report.NewVisible(a.screen, true, false)
+}
+
 func (a *app) color() bool {
-	_, terminal := terminalWidth(a.Stderr)
+	_, terminal := terminalWidth(a.screen)
 	return terminal && !a.global.noColor && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
 }
 

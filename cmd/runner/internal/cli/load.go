@@ -57,8 +57,8 @@ func (a *app) vars() map[string]string {
 // showDiagnostics prints them on stderr for people, or as JSON lines.
 func (a *app) showDiagnostics(files *diag.Files, problems diag.List) error {
 	if !a.global.json {
-		width, _ := terminalWidth(a.Stderr)
-		return diag.Render(a.Stderr, files, problems, width, a.color())
+		width, terminal := terminalWidth(a.screen)
+		return diag.Render(a.painted(terminal), files, problems, width, a.color())
 	}
 	var failed []error
 	for _, d := range problems {

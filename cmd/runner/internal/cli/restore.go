@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -94,11 +95,11 @@ func restoreHint(err error, folder, to string) error {
 	case errors.As(err, &other):
 		return withHint(err, "go on with that one, give another folder, or give it up: rm -rf "+shellWord(to))
 	case errors.Is(err, archive.ErrBusy):
-		return withHint(err, "wait for it to end, or give another folder, such as --to "+shellWord(to+"-restored"))
+		return withHint(err, "wait for it to end, or give another folder, such as --to "+shellWord(another(to)))
 	case errors.Is(err, archive.ErrNoSpace):
 		return withHint(err, "make room, or name a folder on another file system with --to: df -h "+shellWord(filepath.Dir(filepath.Clean(to))))
 	case errors.Is(err, archive.ErrNotEmpty):
-		return withHint(err, "give an absent or empty folder, such as --to "+to+"-restored")
+		return withHint(err, "give an absent or empty folder, such as --to "+shellWord(another(to)))
 	case errors.Is(err, archive.ErrNoMatch):
 		return withHint(err, "patterns match whole paths: --path 'shop/*.ibd'; see the names with: runner show BACKUP --files")
 	}
@@ -114,6 +115,26 @@ func restoreHint(err error, folder, to string) error {
 		return err
 	}
 	return withHint(err, hint+"; or name another folder with --to")
+}
+
+// another is a folder to restore to in place of one that cannot be taken, on the same file system: beside it, or in it where it is the root of
+// one.
+func another(to string) string {
+	to = filepath.Clean(to)
+	if here, err := os.Stat(to); err == nil {
+		above, err := os.Stat(filepath.Dir(to))
+		if err == nil && device(here) != device(above) {
+			return filepath.Join(to, "restored")
+		}
+	}
+	return to + "-restored"
+}
+
+func device(info os.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Dev) //nolint:unconvert // its width differs between systems
+	}
+	return 0
 }
 
 // restoredLine: type restored.
