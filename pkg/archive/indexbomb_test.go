@@ -49,18 +49,18 @@ func bomb(t *testing.T, before string, middle func(w io.Writer) error, after str
 	return b.Bytes(), w.n
 }
 
-// Whatever an index of some 30 KB becomes, reading it takes no more than so many bytes altogether, garbage counted.
-func TestAnIndexOfFewBytesTakesLittleMemory(t *testing.T) {
+// bombCase is an index that repeats its middle.
+type bombCase struct {
+	before, middle, after string
+	want                  string // of the error, for an index that is read to its end
+}
+
+func bombs() map[string]bombCase {
 	const (
-		most = 48 << 20
-		one  = `{"format":"runner-index/1","codec":"none","digest":"blake3",`
-		two  = `{"format":"runner-index/2","codec":"none","digest":"blake3",`
+		one = `{"format":"runner-index/1","codec":"none","digest":"blake3",`
+		two = `{"format":"runner-index/2","codec":"none","digest":"blake3",`
 	)
-	m, b := packed(t, smallFolder(t), codec.Zstd)
-	for name, test := range map[string]struct {
-		before, middle, after string
-		want                  string // of the error, for an index that is read to its end
-	}{
+	return map[string]bombCase{
 		"a long text":           {one + `"later":"`, "a", `"}`, "members end at byte 0"},
 		"escapes":               {one + `"later":"`, `\"`, `"}`, "members end at byte 0"},
 		"a list":                {one + `"later":[0`, ",0", `]}`, "members end at byte 0"},
@@ -84,7 +84,14 @@ func TestAnIndexOfFewBytesTakesLittleMemory(t *testing.T) {
 		"a long format":         {`{"format":"`, "a", `"}`, ""},
 		"a long rebuilt":        {one + `"rebuilt":{"data":"`, "a", `"}}`, ""},
 		"not JSON":              {"", "a", "", ""},
-	} {
+	}
+}
+
+// Whatever an index of some 30 KB becomes, reading it takes no more than so many bytes altogether, garbage counted.
+func TestAnIndexOfFewBytesTakesLittleMemory(t *testing.T) {
+	const most = 48 << 20
+	m, b := packed(t, smallFolder(t), codec.Zstd)
+	for name, test := range bombs() {
 		t.Run(name, func(t *testing.T) {
 			stored, raw := bomb(t, test.before, repeated(test.middle), test.after)
 			m := m.Clone()

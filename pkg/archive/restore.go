@@ -145,17 +145,22 @@ func (r *restorer) need() ([]int, *Restored) {
 			reads[k] = true
 		}
 	}
-	var frames []int
-	for k, read := range reads {
-		if read {
-			frames = append(frames, k)
-		}
-	}
-	result.Frames = int64(len(frames))
 	if b.index.Rebuilt != nil {
 		result.Allocated, result.Need = -1, -1
 	}
+	frames := numbersOf(reads)
+	result.Frames = int64(len(frames))
 	return frames, result
+}
+
+// numbersOf returns the numbers of what is marked, ascending.
+func numbersOf(marks []bool) (numbers []int) {
+	for k, mark := range marks {
+		if mark {
+			numbers = append(numbers, k)
+		}
+	}
+	return numbers
 }
 
 // passed returns the first frame that an earlier attempt has not got to.

@@ -75,10 +75,11 @@ func (s *cloneStep) Run(ctx context.Context, r *engine.Runtime) (_ any, err erro
 	}
 	s.later(r, err)
 	j.cloned = &cloned{Result: result, Attempt: r.Attempt()}
-	if err := s.record(ctx, r, j.cloned); err != nil {
-		return nil, errors.Join(err, s.undo(ctx, r))
+	err = s.record(ctx, r, j.cloned)
+	if err == nil {
+		err = s.reread(ctx, r, before, j.cloned)
 	}
-	if err := s.reread(ctx, r, before, j.cloned); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, s.undo(ctx, r))
 	}
 	return j.cloned, nil

@@ -22,7 +22,7 @@ import (
 	"runner/pkg/clone"
 )
 
-// Codes of findings about what a finished copy consists of.
+// Codes of findings about the files of a finished copy.
 const (
 	codeCopyChanged = "RUN107"
 	codeCopyUnknown = "RUN108"
@@ -31,7 +31,7 @@ const (
 // changedFilesNamed is how many of the files that changed an error names.
 const changedFilesNamed = 20
 
-// copyList is the record of what a copy consisted of when the clone ended. The list itself is a file in the run's folder:
+// copyList records the files that a copy had when the clone ended. The list itself is a file in the run's folder:
 // with a hundred thousand tables it is not for the journal.
 type copyList struct {
 	Members int64  `json:"members"` // files, folders and links
@@ -50,7 +50,7 @@ type listed struct {
 // maxListLine bounds a line of the list: a path and a target of 4096 bytes each, which JSON may write with six bytes for one.
 const maxListLine = 64 << 10
 
-// list records what the copy consists of. The error says that this is not known.
+// list records the files of the copy. Errors are those of reading the copy and of writing the list.
 func (s *cloneStep) list(ctx context.Context, c *cloned) error {
 	j := s.job
 	if j.run.Folder == "" || c.Observe == "" { // a dry run
@@ -81,7 +81,7 @@ func (s *cloneStep) list(ctx context.Context, c *cloned) error {
 func (s *cloneStep) record(ctx context.Context, r *engine.Runtime, c *cloned) error {
 	err := s.list(ctx, c)
 	if err != nil && ctx.Err() == nil {
-		r.Emit(engine.Note{Text: "it is not recorded what the copy consists of: " + err.Error()})
+		r.Emit(engine.Note{Text: "the files of the copy are not recorded: " + err.Error()})
 		return nil
 	}
 	return err
@@ -103,7 +103,7 @@ func (s *cloneStep) adoptList(ctx context.Context, r *engine.Runtime, c *cloned)
 func adopted() clone.Finding {
 	return clone.Finding{
 		Code: codeCopyUnknown, Severity: clone.SeverityInfo, Summary: "The copy was finished while the runner was not there",
-		Detail: "What it consists of was recorded when it was found finished. Whether anything of it was removed before that is not known; " +
+		Detail: "Its files were recorded when it was found finished. Whether a file was removed before that is not known; " +
 			"only the files that every server has were looked for.",
 	}
 }
@@ -158,7 +158,7 @@ func (l *copyList) read(folder string) (_ map[string]listed, err error) {
 	return entries, nil
 }
 
-// compare compares what is there with the list: each is called for every entry.
+// compare compares entries with the list; each calls fn for every entry. The error is a [*ChangedCopyError], or that of each.
 func compare(entries map[string]listed, directory string, each func(fn func(listed)) error) error {
 	changed := &ChangedCopyError{Directory: directory}
 	found := make(map[string]bool, len(entries))
@@ -195,8 +195,8 @@ func compare(entries map[string]listed, directory string, each func(fn func(list
 	return changed
 }
 
-// checkCopy compares the staging directory with what it was when the clone ended, before it is packed. entries is nil where
-// that is not known.
+// checkCopy compares the staging directory with what it was when the clone ended, before it is packed. entries is nil
+// if that is not known.
 func (s *compressStep) checkCopy(ctx context.Context, r *engine.Runtime, result *packed) (entries map[string]listed, err error) {
 	j := s.job
 	if j.run.Folder == "" || j.cloned.Observe == "" { // a dry run
