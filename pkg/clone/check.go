@@ -65,6 +65,7 @@ func checks() []check {
 		{CodeWireCompression, checkWireCompression, streaming},
 		{CodeSystemFiles, checkSystemFiles, everyMode},
 		{CodeReading, checkReading, everyMode},
+		{CodeView, checkView, withStaging},
 		{CodeMissingTables, checkMissingTables, everyMode},
 		{CodeServerConnections, checkServerConnections, everyMode},
 		{CodeAccountConnections, checkAccountConnections, everyMode},

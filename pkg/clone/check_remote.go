@@ -85,6 +85,7 @@ func remoteChecks() []remoteCheck {
 		onRecipient(CodeRecipientBusy, checkBusy),
 		onDonor(CodeSystemFiles, checkSystemFiles),
 		onDonor(CodeReading, checkReading),
+		onRecipient(CodeView, checkView),
 		onDonor(CodeMissingTables, checkMissingTables),
 		ofBoth(CodeServerConnections, checkServerConnections),
 		ofBoth(CodeAccountConnections, checkAccountConnections),

@@ -94,7 +94,7 @@ func TestAFindingOfARemoteCloneIsAboutTheServerThatItNames(t *testing.T) {
 		CodeServerConnections, CodeAccountConnections, CodeHourlyLimits, // of both, where they are alike
 	}
 	onRecipient := []string{
-		CodeSetVariables, CodeSameHost, CodeStagingPath, CodeStagingParent, CodeStagingAbsent, CodeStagingReadable, CodeStagingWritable, CodeSettings, CodeDDL,
+		CodeSetVariables, CodeSameHost, CodeStagingPath, CodeStagingParent, CodeStagingAbsent, CodeStagingReadable, CodeStagingWritable, CodeView, CodeSettings, CodeDDL,
 		CodeRecipientSchema, CodeRecipientPlugin, CodeRecipientPrivilege, CodeRecipientReadStatus, CodeRecipientBusy,
 	}
 	p := healthyPair(t)

@@ -63,6 +63,7 @@ const (
 	CodeSystemFiles       = "RUN064"
 	CodeReading           = "RUN065"
 	CodeReread            = "RUN066"
+	CodeView              = "RUN070"
 	CodeMissingTables     = "RUN074"
 
 	CodeServerConnections  = "RUN080"
