@@ -14,7 +14,7 @@ func checkRepository(s subject) Finding {
 		return okay("no archive is made", "The plan names no repository.")
 	}
 	if datadir := s.facts.Source.DataDir; datadir != "" && filepath.IsAbs(place) {
-		if real, err := resolved(place); err == nil && (within(datadir, real) || within(datadir, place)) {
+		if real, err := resolved(place); err == nil && (within(datadir, real) || within(datadir, place) || liesIn(datadir, real)) {
 			return found(SeverityError, "the repository is inside the data directory", fmt.Sprintf("%s is inside %s, which the server takes for its own.", place, datadir), "set the repository's path in the plan to a directory outside "+datadir)
 		}
 	}

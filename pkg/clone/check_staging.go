@@ -37,7 +37,7 @@ func checkStagingPath(s subject) Finding {
 		return unknown("where the staging path leads", err.Error(), "ls -ld "+shellQuote(t.Directory))
 	}
 	realData, err := resolved(datadir)
-	if err == nil && within(realData, real) {
+	if err == nil && (within(realData, real) || liesIn(realData, real)) {
 		return found(SeverityError, "the staging path is inside the data directory", fmt.Sprintf("%s leads to %s, which is inside the data directory %s.", t.Staging, real, realData), hint)
 	}
 	return okay("the staging path is outside the data directory", "%s is not below %s.", real, datadir)

@@ -57,3 +57,28 @@ func TestAPrivateStagingDirectoryIsRefusedBeforeTheClone(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+func TestWhatLiesInTheDataDirectoryIsFoundWhateverItIsCalled(t *testing.T) {
+	root := t.TempDir()
+	data, other := filepath.Join(root, "data"), filepath.Join(root, "other")
+	for _, dir := range []string{filepath.Join(data, "sub"), other} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.CommandContext(t.Context(), "mount", "--bind", data, other).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", other).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	for path, inside := range map[string]bool{
+		filepath.Join(other, "sub", "absent"): true, other: true, data: true, root: false, filepath.Join(root, "absent"): false,
+	} {
+		if liesIn(data, path) != inside {
+			t.Errorf("%s: want %v", path, inside)
+		}
+	}
+}

@@ -134,3 +134,20 @@ func writableByUs(dir string) error {
 	const write, execute = 0x2, 0x1 // W_OK and X_OK of access(2)
 	return syscall.Access(dir, write|execute)
 }
+
+// liesIn reports whether a path, or the nearest part of it that exists, is the directory or lies in it: by the objects themselves, which
+// bind mounts give several names.
+func liesIn(directory, path string) bool {
+	want, err := os.Stat(directory)
+	if err != nil {
+		return false
+	}
+	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err == nil && os.SameFile(info, want) {
+			return true
+		}
+		if at == filepath.Dir(at) {
+			return false
+		}
+	}
+}
