@@ -70,6 +70,7 @@ func checks() []check {
 		{CodeServerConnections, checkServerConnections, everyMode},
 		{CodeAccountConnections, checkAccountConnections, everyMode},
 		{CodeHourlyLimits, checkHourlyLimits, everyMode},
+		{CodeSystemExtents, checkSystemExtents, withStaging},
 	}
 }
 

@@ -90,6 +90,7 @@ func remoteChecks() []remoteCheck {
 		ofBoth(CodeServerConnections, checkServerConnections),
 		ofBoth(CodeAccountConnections, checkAccountConnections),
 		ofBoth(CodeHourlyLimits, checkHourlyLimits),
+		onDonor(CodeSystemExtents, checkSystemExtents),
 	}
 }
 

@@ -90,7 +90,7 @@ func TestFindingsOfARemoteCloneAreAlwaysTheSameInTheSameOrder(t *testing.T) {
 func TestAFindingOfARemoteCloneIsAboutTheServerThatItNames(t *testing.T) {
 	onDonor := []string{
 		CodeVersion, CodePerformanceSchema, CodePlugin, CodeBackupAdmin, CodeReadStatus, CodeProcess, CodeBusy, CodeRedoLogging, CodeLostTables, CodeLogTables, CodeBinaryLog, CodeReadOnly,
-		CodeSystemFiles, CodeReading, CodeMissingTables,
+		CodeSystemFiles, CodeReading, CodeMissingTables, CodeSystemExtents,
 		CodeServerConnections, CodeAccountConnections, CodeHourlyLimits, // of both, where they are alike
 	}
 	onRecipient := []string{

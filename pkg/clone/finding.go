@@ -69,6 +69,7 @@ const (
 	CodeServerConnections  = "RUN080"
 	CodeAccountConnections = "RUN081"
 	CodeHourlyLimits       = "RUN082"
+	CodeSystemExtents      = "RUN086"
 )
 
 // Codes of the findings that only a remote clone has, in their order.
