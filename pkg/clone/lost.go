@@ -35,7 +35,8 @@ const sessionsOfRun = ` LEFT JOIN performance_schema.session_account_connect_att
 LEFT JOIN performance_schema.session_account_connect_attrs p ON p.PROCESSLIST_ID = t.PROCESSLIST_ID AND p.ATTR_NAME = '` + attributeProcess + `'`
 
 // EndLost ends the sessions that an earlier process of the Config's run has left on the server: one whose end the server has not
-// noticed, as after a cut of the network, holds the run's locks and its snapshot. It waits until they have ended. A Config without a
+// noticed, as after a cut of the network, holds the run's locks and its snapshot. One in which the server clones into a directory is
+// left, since that clone may be gone on with. It waits until they have ended. A Config without a
 // run, and a server whose sessions say nothing of theirs, have none. Errors are *Error.
 func (s *Server) EndLost(ctx context.Context) error { return endLost(ctx, s, sending{s}) }
 
@@ -73,7 +74,7 @@ func (s *Server) lostSessions(ctx context.Context) (pids []int64, err error) {
 	defer func() { _ = conn.Close() }()
 	r := reader{conn: conn}
 	err = r.each(ctx, "SELECT t.PROCESSLIST_ID FROM performance_schema.threads t"+sessionsOfRun+
-		" WHERE r.ATTR_VALUE = '"+s.config.Run+"' AND COALESCE(p.ATTR_VALUE, '') <> '"+s.config.processName()+"'",
+		" WHERE r.ATTR_VALUE = '"+s.config.Run+"' AND COALESCE(p.ATTR_VALUE, '') <> '"+s.config.processName()+"' AND COALESCE(t.PROCESSLIST_INFO, '') NOT LIKE 'CLONE %'",
 		func(rows *sql.Rows) error {
 			var pid int64
 			err := rows.Scan(&pid)

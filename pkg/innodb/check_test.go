@@ -147,7 +147,7 @@ func TestAPageInAnotherPlaceIsBad(t *testing.T) {
 		t.Errorf("page 3 in the place of page 4: %+v", r)
 	}
 	// The second file of a system tablespace carries on with the numbers of the first.
-	if r := (innodb.Space{PageSize: 16384, First: 3}).Check(0, page); r.State != innodb.OK {
+	if r := (innodb.Space{ID: 42, PageSize: 16384, First: 3}).Check(0, page); r.State != innodb.OK {
 		t.Errorf("page 3 in the place of the first page of a second file: %+v", r)
 	}
 }
