@@ -100,7 +100,7 @@ func (d *indexDecoder) field(key string) error {
 	idx := d.index
 	switch key {
 	case "format":
-		if err := d.scan.decode(&idx.Format, maxItem); err != nil {
+		if err := d.scan.decode(&idx.Format); err != nil {
 			return err
 		}
 		if idx.Format != IndexFormat && idx.Format != PatchedFormat {
@@ -108,15 +108,15 @@ func (d *indexDecoder) field(key string) error {
 		}
 		return nil
 	case "codec":
-		return d.scan.decode(&idx.Codec, maxItem)
+		return d.scan.decode(&idx.Codec)
 	case "digest":
-		return d.scan.decode(&idx.Digest, maxItem)
+		return d.scan.decode(&idx.Digest)
 	case "raw":
-		return d.scan.decode(&idx.Raw, maxItem)
+		return d.scan.decode(&idx.Raw)
 	case "stored":
-		return d.scan.decode(&idx.Stored, maxItem)
+		return d.scan.decode(&idx.Stored)
 	case "rebuilt":
-		return d.scan.decode(&idx.Rebuilt, maxItem)
+		return d.scan.decode(&idx.Rebuilt)
 	case "files":
 		return d.scan.list(d.member)
 	case "tar":
@@ -162,7 +162,8 @@ func (d *indexDecoder) member() error {
 		k.text = append(append(append(k.text, '"'), key...), '"', ':')
 		return d.scan.value(k)
 	})
-	d.text = append(k.text, '}')
+	k.text = append(k.text, '}')
+	d.text = k.text
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (d *indexDecoder) member() error {
 			return err
 		}
 	}
-	d.index.Files = append(files, m)
+	d.index.Files = append(d.index.Files, m)
 	return nil
 }
 
@@ -207,7 +208,7 @@ func (d *indexDecoder) extent(m *Member) error {
 
 func (d *indexDecoder) tarMember() error {
 	t := &TarMember{}
-	if err := d.scan.decode(t, maxItem); err != nil {
+	if err := d.scan.decode(t); err != nil {
 		return err
 	}
 	if n := len(d.index.Tar); t.Offset <= t.Header || n > 0 && t.Header < d.index.Tar[n-1].Offset {
@@ -223,7 +224,7 @@ func (d *indexDecoder) frame() error {
 		return fmt.Errorf("more than the %d frames that the manifest says", d.limits.frames)
 	}
 	var f Frame
-	if err := d.scan.decode(&f, maxItem); err != nil {
+	if err := d.scan.decode(&f); err != nil {
 		return err
 	}
 	if err := f.check(n, d.stored); err != nil {

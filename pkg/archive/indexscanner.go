@@ -230,9 +230,9 @@ func (s *jsonScanner) literal(k *kept) error {
 	}
 }
 
-// decode reads one value of at most limit bytes into v.
-func (s *jsonScanner) decode(v any, limit int) error {
-	k := &kept{text: s.scratch[:0], limit: limit}
+// decode reads one value of at most maxItem bytes into v.
+func (s *jsonScanner) decode(v any) error {
+	k := &kept{text: s.scratch[:0], limit: maxItem}
 	err := s.value(k)
 	s.scratch = k.text
 	if err != nil {

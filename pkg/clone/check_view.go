@@ -21,7 +21,7 @@ func checkView(s subject) Finding {
 	if err != nil {
 		return okay(fine, "Nothing shows that it does not: which process the server is could not be found out (%v).", err)
 	}
-	same, err := sameView("/proc", pid, dir, s.target.observed(dir))
+	same, err := sameView(pid, dir, s.target.observed(dir))
 	switch {
 	case err != nil:
 		return okay(fine, "Nothing shows that it does not: its file system could not be looked into (%v).", err)
@@ -50,8 +50,8 @@ func serverPID(f *Facts) (int, error) {
 }
 
 // sameView reports whether a process sees under a path the directory that we see under another: the same object, whatever it is called.
-func sameView(proc string, pid int, theirs, ours string) (bool, error) {
-	seen, err := os.Stat(filepath.Join(proc, strconv.Itoa(pid), "root", theirs))
+func sameView(pid int, theirs, ours string) (bool, error) {
+	seen, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid), "root", theirs))
 	if err != nil {
 		return false, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,7 +40,7 @@ func (v *Visible) Write(b []byte) (int, error) {
 	if v.left {
 		return len(b), nil
 	}
-	text := append(v.held, b...)
+	text := slices.Concat(v.held, b)
 	var out strings.Builder
 	v.held = append([]byte{}, v.clean(&out, text)...)
 	if out.Len() == 0 {
