@@ -14,8 +14,8 @@ import (
 func checkView(s subject) Finding {
 	dir := s.target.Directory
 	const fine = "the server sees the same directory"
-	if dir == "" || s.facts.NotLocal() != "" {
-		return okay(fine, "The server's host is another, or the plan names no directory.")
+	if dir == "" || s.target.MountedAt != "" || s.facts.NotLocal() != "" {
+		return okay(fine, "The server's host is another, or the plan names no directory, or says where it is mounted, which the clone itself proves.")
 	}
 	pid, err := serverPID(s.facts)
 	if err != nil {
